@@ -1,0 +1,29 @@
+//! Wire types: what the state machine, a person or an alarm sends to a function, and what comes back.
+//!
+//! Every request type rejects unknown fields, so that a misspelt option is an error instead of a silent default.
+//! Serves F2, F3 and F9. The JSON Schemas in `shared/schemas/` are generated from these types.
+
+mod identifiers;
+mod parse;
+mod probe;
+mod promote;
+mod response;
+mod run;
+mod scale;
+mod shift;
+
+pub use identifiers::{
+    AccountId, ClusterArn, ClusterId, FailoverId, Generation, IdempotencyKey, PlanName, Region,
+    Timestamp,
+};
+pub use parse::parse;
+pub use probe::{
+    AlarmTrigger, ConcludeRequest, ConcludeResponse, DecideRequest, DecideResponse, Decision,
+    Evidence, EvidenceKind, ExecutionInput, Health, ManualRequest, Notification, Outcome, ProbeRequest,
+    ProbeResponse, Report, RunPlan, Sample, Trigger, TriggerOutcome, TriggerResponse, WatchResponse,
+};
+pub use promote::{PromoteRequest, PromotionMode};
+pub use response::{StepResponse, StepStatus};
+pub use run::{Initiator, RunContext};
+pub use scale::{Capacity, ScaleRequest, ServiceSelection};
+pub use shift::{FailoverRecord, RecordType, ShiftRequest};

@@ -1,0 +1,342 @@
+//! The requests and answers of `health-probe` (F8): what the state machine asks for, and what it passes on.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    FailoverId, Generation, Initiator, PlanName, PromoteRequest, PromotionMode, Region,
+    ScaleRequest, ShiftRequest, StepResponse, Timestamp,
+};
+
+/// A command to `health-probe`. An SNS event has no `command`; it is taken as a trigger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum ProbeRequest {
+    /// Gather evidence and decide.
+    Decide(Box<DecideRequest>),
+    /// Verify the outcome, measure it and close the generation.
+    Conclude(Box<ConcludeRequest>),
+    /// Look at every Region's endpoint once and publish what was seen as metrics.
+    Watch {},
+}
+
+/// An answer of `health-probe`, one form for each command.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ProbeResponse {
+    /// To an SNS event.
+    Trigger(TriggerResponse),
+    /// To `decide`.
+    Decide(Box<DecideResponse>),
+    /// To `conclude`.
+    Conclude(Box<ConcludeResponse>),
+    /// To `watch`.
+    Watch(WatchResponse),
+}
+
+/// The input of an execution of the state machine, written by `trigger` or by a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExecutionInput {
+    /// The recovery plan to carry out.
+    pub plan: PlanName,
+    /// Why.
+    pub trigger: Trigger,
+}
+
+/// What started an execution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Trigger {
+    /// An alarm went to ALARM.
+    Alarm(AlarmTrigger),
+    /// A person asked for it.
+    Manual(ManualRequest),
+}
+
+/// The alarm behind an automatic run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlarmTrigger {
+    /// The alarm's ARN.
+    pub alarm_arn: String,
+    /// The alarm's name.
+    pub alarm_name: String,
+    /// When it went to ALARM: the moment the incident's detection is counted from.
+    pub state_changed_at: Timestamp,
+    /// CloudWatch's reason.
+    pub reason: String,
+}
+
+/// A person's order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ManualRequest {
+    /// How to promote Aurora; `switchover` for planned moves and failback.
+    pub mode: PromotionMode,
+    /// The Region that is to become active.
+    pub target_region: Region,
+    /// Why; goes into the report.
+    pub reason: String,
+    /// Carry out every gate and decision, change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Should the plan's failover run now?
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecideRequest {
+    /// The execution's name.
+    pub failover_id: FailoverId,
+    /// When the execution started.
+    pub started_at: Timestamp,
+    /// The recovery plan's text as the Parameter Store holds it.
+    pub plan_document: String,
+    /// The execution's input, unread.
+    pub input: Value,
+    /// The samples of earlier looks, as the last answer gave them.
+    #[serde(default)]
+    pub history: Vec<Sample>,
+    /// A person has approved what an earlier answer asked for.
+    #[serde(default)]
+    pub approved: bool,
+}
+
+/// What was decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DecideResponse {
+    /// What to do.
+    pub decision: Decision,
+    /// One sentence: why.
+    pub message: String,
+    /// All samples so far; to be handed back with the next look.
+    pub history: Vec<Sample>,
+    /// When to look again, in seconds; zero unless the decision is `wait`.
+    pub ask_again_after_seconds: u32,
+    /// What to carry out; null unless the decision is `fail_over`.
+    pub run: Option<RunPlan>,
+    /// What to tell people; null when the decision is `wait`.
+    pub notification: Option<Notification>,
+}
+
+/// The possible decisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Carry out the run.
+    FailOver,
+    /// Do nothing: the evidence does not carry it, or another failover is under way.
+    StandDown,
+    /// A person has to approve.
+    Ask,
+    /// Too early to tell.
+    Wait,
+}
+
+/// One look at all the evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// When.
+    pub at: Timestamp,
+    /// One entry for each kind of evidence.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What one kind of evidence says of the source Region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// Which kind.
+    pub kind: EvidenceKind,
+    /// What it says.
+    pub health: Health,
+    /// What was seen, in words.
+    pub detail: String,
+}
+
+/// The independent kinds of evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceKind {
+    /// The plan's CloudWatch alarms, read in this Region.
+    Alarms,
+    /// An HTTP request to the source Region's health endpoint.
+    Endpoint,
+    /// The state of Aurora's clusters, and the replication lag.
+    Aurora,
+}
+
+/// What a piece of evidence says. What cannot be read is unknown, never unhealthy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// The source Region serves.
+    Healthy,
+    /// The source Region does not serve.
+    Unhealthy,
+    /// Cannot tell.
+    Unknown,
+}
+
+/// A failover, resolved: each step's request, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunPlan {
+    /// The failover's id.
+    pub failover_id: FailoverId,
+    /// The recovery plan's name.
+    pub plan: PlanName,
+    /// The generation this failover claimed.
+    pub generation: Generation,
+    /// Who started it.
+    pub initiator: Initiator,
+    /// Change nothing.
+    pub dry_run: bool,
+    /// How Aurora is promoted.
+    pub mode: PromotionMode,
+    /// The Region that is left.
+    pub source_region: Region,
+    /// The Region that becomes active.
+    pub target_region: Region,
+    /// The target's health endpoint, for the conclusion's probe.
+    pub target_endpoint: String,
+    /// When the incident began: the alarm's state change, or the start of a manual run.
+    pub incident_at: Timestamp,
+    /// When it was decided.
+    pub decided_at: Timestamp,
+    /// The replication lag at the decision, in milliseconds; null when it could not be read.
+    pub lag_ms: Option<u64>,
+    /// For how long after the conclusion alarms start nothing, in seconds.
+    pub cooldown_seconds: u32,
+    /// Requests to `promote-aurora`, one for each global cluster.
+    pub promotions: Vec<PromoteRequest>,
+    /// Requests to `scale-ecs`, one for each ECS cluster.
+    pub scalings: Vec<ScaleRequest>,
+    /// Requests to `shift-dns`, one for each hosted zone; sent when all the others are done.
+    pub shifts: Vec<ShiftRequest>,
+}
+
+/// Something to tell people, ready for SNS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Notification {
+    /// At most 100 ASCII characters without line breaks.
+    /// Source: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
+    pub subject: String,
+    /// The text.
+    pub message: String,
+}
+
+/// Verify, measure and close.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConcludeRequest {
+    /// The execution's name.
+    pub failover_id: FailoverId,
+    /// When the execution started.
+    pub started_at: Timestamp,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The run that was decided; null when it ended before that.
+    #[serde(default)]
+    pub run: Option<RunPlan>,
+    /// The last answers of `promote-aurora`.
+    #[serde(default)]
+    pub promotions: Vec<StepResponse>,
+    /// The last answers of `scale-ecs`.
+    #[serde(default)]
+    pub scalings: Vec<StepResponse>,
+    /// The last answers of `shift-dns`.
+    #[serde(default)]
+    pub shifts: Vec<StepResponse>,
+    /// What Step Functions caught, with `Error` and `Cause`; null when nothing was.
+    #[serde(default)]
+    pub error: Value,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every step reported its outcome as observed.
+    Succeeded,
+    /// A step could not be carried out.
+    Failed,
+}
+
+/// What the conclusion found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConcludeResponse {
+    /// `done`, or `in_progress` while the new primary does not answer yet.
+    pub status: super::StepStatus,
+    /// When to ask again, in seconds; zero unless `in_progress`.
+    pub ask_again_after_seconds: u32,
+    /// The measured outcome.
+    pub report: Report,
+    /// What to tell people.
+    pub notification: Notification,
+}
+
+/// A run in figures (X8).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// The failover's id.
+    pub failover_id: FailoverId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The run, null when it ended before a decision.
+    pub run: Option<RunPlan>,
+    /// When the execution started.
+    pub started_at: Timestamp,
+    /// When it was concluded.
+    pub concluded_at: Timestamp,
+    /// From the incident to the execution's start, in milliseconds.
+    pub detection_ms: Option<u64>,
+    /// From the execution's start to the decision, in milliseconds.
+    pub decision_ms: Option<u64>,
+    /// From the decision to the conclusion, in milliseconds.
+    pub execution_ms: Option<u64>,
+    /// From the incident until the new primary answered, in milliseconds; null if it did not.
+    pub rto_ms: Option<u64>,
+    /// Data lost at most, in milliseconds of writes: zero for a switchover, the lag otherwise; null if unknown.
+    pub rpo_ms: Option<u64>,
+    /// Whether the target's endpoint answered.
+    pub target_healthy: bool,
+    /// What failed, in words, with the cure; null when nothing did.
+    pub failure: Option<String>,
+}
+
+/// What became of an SNS event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TriggerResponse {
+    /// One entry for each record, in order.
+    pub records: Vec<TriggerOutcome>,
+}
+
+/// What became of one alarm message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum TriggerOutcome {
+    /// An execution was started for it, by this delivery or an earlier one.
+    Started {
+        /// The execution's name.
+        failover_id: FailoverId,
+    },
+    /// Nothing to do, and why.
+    Ignored {
+        /// One sentence.
+        reason: String,
+    },
+}
+
+/// What `watch` saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WatchResponse {
+    /// Whether the watched endpoint answered.
+    pub healthy: bool,
+    /// What was seen.
+    pub detail: String,
+}

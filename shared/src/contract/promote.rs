@@ -1,0 +1,37 @@
+//! The request of `promote-aurora` (F5).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ClusterArn, ClusterId, RunContext};
+
+/// Make the target cluster the writer of its Aurora Global Database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PromoteRequest {
+    /// The failover this belongs to.
+    #[serde(default)]
+    pub run: RunContext,
+    /// The global cluster. Left out, `GLOBAL_CLUSTER_ID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub global_cluster_id: Option<ClusterId>,
+    /// The cluster that is to become the writer. Left out, `DR_CLUSTER_ID` in `DR_REGION`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_cluster_arn: Option<ClusterArn>,
+    /// How to promote.
+    pub mode: PromotionMode,
+}
+
+/// The three ways to make a secondary cluster the writer.
+/// Source: <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PromotionMode {
+    /// Planned, no data lost; needs both Regions (`SwitchoverGlobalCluster`).
+    Switchover,
+    /// Unplanned, may lose what was not replicated; keeps the topology (`FailoverGlobalCluster`).
+    Failover,
+    /// Unplanned, takes the cluster out of the global database (`RemoveFromGlobalCluster`).
+    /// For engines and states in which a managed failover cannot run; nothing rejoins by itself.
+    Detach,
+}
