@@ -1,0 +1,216 @@
+//! The gateway: a reverse proxy on loopback between every SDK client and the emulator.
+//!
+//! It reads who calls what where from each request, forwards body and headers unchanged so that the
+//! signature still verifies, records the call, and disturbs it when a [`Rule`] says so. What the
+//! emulator lacks is answered from the modules under `models`.
+
+mod authorization;
+mod call;
+mod fault;
+mod models;
+mod process_of;
+mod proxy;
+mod request;
+mod rule;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+pub use call::{Call, Outcome};
+pub use fault::Fault;
+pub use models::autoscaling::ScalableTarget;
+pub use models::xray::TraceSegment;
+pub use request::{Caller, LedgerWrite};
+pub use rule::{Effect, KillPoint, Matcher, Rule, RuleId};
+
+use crate::aws::{Aws, Credentials};
+use crate::error::{Error, Result};
+
+/// Pause after a connection could not be accepted, which happens when descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a gateway stands in front of.
+#[derive(Clone, Debug)]
+pub struct GatewayOptions {
+    /// Address of the emulator.
+    pub upstream: SocketAddr,
+    /// Root credentials of the emulator, for what the models do there.
+    pub credentials: Credentials,
+    /// The emulator's account.
+    pub account_id: String,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// A running gateway. It stops when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    endpoint: String,
+    state: Arc<State>,
+    _running: Arc<Running>,
+}
+
+/// Ends the accepting of connections when dropped.
+#[derive(Debug)]
+struct Running(AbortHandle);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    upstream: Mutex<SocketAddr>,
+    account_id: String,
+    credentials: Credentials,
+    root: Aws,
+    http: Client<HttpConnector, Full<Bytes>>,
+    rules: Mutex<rule::Rules>,
+    calls: Mutex<Vec<Call>>,
+    arrivals: AtomicU64,
+    authorization: authorization::Authorization,
+    autoscaling: models::autoscaling::AutoScaling,
+    xray: models::xray::XRay,
+}
+
+impl State {
+    fn upstream(&self) -> String {
+        format!("http://{}", lock(&self.upstream))
+    }
+
+    fn rules(&self) -> MutexGuard<'_, rule::Rules> {
+        lock(&self.rules)
+    }
+
+    fn record(&self, call: Call) {
+        lock(&self.calls).push(call);
+    }
+}
+
+/// Nothing that is locked here is left half changed by a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Gateway {
+    /// Listens on a free port on loopback. The emulator need not be there yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when it cannot listen.
+    pub async fn start(options: GatewayOptions) -> Result<Self> {
+        let doing = || Error::io("starting the gateway");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(doing())?;
+        let endpoint = format!("http://{}", listener.local_addr().map_err(doing())?);
+        let root = Aws::new(&format!("http://{}", options.upstream), options.credentials.clone());
+        let state = Arc::new(State {
+            upstream: Mutex::new(options.upstream),
+            account_id: options.account_id,
+            credentials: options.credentials,
+            root,
+            http: Client::builder(TokioExecutor::new()).build_http(),
+            rules: Mutex::new(rule::Rules::new(options.seed)),
+            calls: Mutex::new(Vec::new()),
+            arrivals: AtomicU64::new(0),
+            authorization: authorization::Authorization::default(),
+            autoscaling: models::autoscaling::AutoScaling::default(),
+            xray: models::xray::XRay::default(),
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&state)));
+        Ok(Self { endpoint, state, _running: Arc::new(Running(accepting.abort_handle())) })
+    }
+
+    /// Its address, e.g. `http://127.0.0.1:40000`.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// A client with root credentials that goes through the gateway.
+    #[must_use]
+    pub fn aws(&self) -> Aws {
+        Aws::new(&self.endpoint, self.state.credentials.clone())
+    }
+
+    /// Adds a rule. It applies to the calls that arrive from now on.
+    pub fn add_rule(&self, rule: Rule) -> RuleId {
+        self.state.rules().add(rule)
+    }
+
+    /// Removes a rule; whether it was there.
+    pub fn remove_rule(&self, id: RuleId) -> bool {
+        self.state.rules().remove(id)
+    }
+
+    /// Removes all rules.
+    pub fn clear_rules(&self) {
+        self.state.rules().clear();
+    }
+
+    /// How many calls a rule has disturbed; 0 after its removal.
+    #[must_use]
+    pub fn rule_hits(&self, id: RuleId) -> u32 {
+        self.state.rules().hits(id)
+    }
+
+    /// The calls that have ended, in order of arrival.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        let mut calls = lock(&self.state.calls).clone();
+        calls.sort_by_key(|call| call.number);
+        calls
+    }
+
+    /// Forgets the calls so far.
+    pub fn clear_calls(&self) {
+        lock(&self.state.calls).clear();
+    }
+
+    /// What is registered with the model of Application Auto Scaling.
+    #[must_use]
+    pub fn scalable_targets(&self) -> Vec<ScalableTarget> {
+        self.state.autoscaling.targets()
+    }
+
+    /// Registers or replaces a target without touching its service.
+    pub fn put_scalable_target(&self, target: ScalableTarget) {
+        self.state.autoscaling.put(target);
+    }
+
+    /// What was sent to X-Ray, in order.
+    #[must_use]
+    pub fn trace_segments(&self) -> Vec<TraceSegment> {
+        self.state.xray.segments()
+    }
+}
+
+async fn accept(listener: TcpListener, state: Arc<State>) {
+    loop {
+        let Ok((stream, peer)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        // Small answers must not wait for the acknowledgement of their headers.
+        let _without_nodelay = stream.set_nodelay(true);
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            let service = service_fn(|request| proxy::handle(Arc::clone(&state), peer, request));
+            // Ends with an error whenever a rule closes the connection; nobody needs to know.
+            let _closed = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}

@@ -1,0 +1,226 @@
+//! What became of one call to AWS, told apart from the SDK's types: what the answer means, and whether it was applied.
+
+use std::fmt;
+use std::future::Future;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::telemetry::Trace;
+
+/// A failed call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallError {
+    /// The service, as in IAM actions (`rds`).
+    pub service: &'static str,
+    /// The operation (`FailoverGlobalCluster`).
+    pub operation: &'static str,
+    /// The service's error code, empty when there was no answer.
+    pub code: String,
+    /// The service's message, or what the network said.
+    pub message: String,
+    /// What it means.
+    pub meaning: Meaning,
+    /// Whether it can have been applied.
+    pub sent: Sent,
+}
+
+/// What a failed call means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Meaning {
+    /// Too many requests: the same request can succeed later.
+    Throttled,
+    /// The credentials do not permit it.
+    Denied,
+    /// The resource is in a state that does not allow it now.
+    Conflict,
+    /// The resource does not exist.
+    NotFound,
+    /// The request itself is wrong.
+    Invalid,
+    /// The service failed.
+    Unavailable,
+    /// There was no answer: refused, reset or timed out.
+    Unreachable,
+}
+
+impl Meaning {
+    /// Every meaning, for tests.
+    pub const ALL: [Self; 7] = [
+        Self::Throttled,
+        Self::Denied,
+        Self::Conflict,
+        Self::NotFound,
+        Self::Invalid,
+        Self::Unavailable,
+        Self::Unreachable,
+    ];
+}
+
+/// Whether a failed call can have been applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sent {
+    /// It never left: construction failed, or the connection was refused.
+    NotSent,
+    /// The service answered that it did not do it.
+    Rejected,
+    /// Anything else: timeouts, resets, 5xx answers, answers that cannot be read.
+    PossiblyApplied,
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.service, self.operation)?;
+        if self.code.is_empty() {
+            write!(f, " got no answer ({})", self.message)
+        } else {
+            write!(f, " answered {}: {}", self.code, self.message)
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl CallError {
+    /// A call that the service refused with an error of its own.
+    #[must_use]
+    pub fn rejected(service: &'static str, operation: &'static str, code: &str, message: &str) -> Self {
+        Self {
+            service,
+            operation,
+            code: code.to_owned(),
+            message: message.to_owned(),
+            meaning: meaning_of(code, 400),
+            sent: Sent::Rejected,
+        }
+    }
+
+    /// Classifies an SDK error.
+    pub fn from_sdk<E>(service: &'static str, operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let described = |message: String, meaning, sent| Self { service, operation, code: String::new(), message, meaning, sent };
+        match error {
+            SdkError::ConstructionFailure(_) => described(innermost(error), Meaning::Invalid, Sent::NotSent),
+            SdkError::DispatchFailure(failure) => {
+                // The connector reports a refused connection and one that broke later both as I/O errors;
+                // only the operating system's refusal proves that nothing was sent.
+                let sent = if was_refused(failure.as_connector_error().map(|error| error as _)) { Sent::NotSent } else { Sent::PossiblyApplied };
+                described(innermost(error), Meaning::Unreachable, sent)
+            }
+            SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
+                described(innermost(error), Meaning::Unreachable, Sent::PossiblyApplied)
+            }
+            SdkError::ServiceError(answer) => {
+                let status = answer.raw().status().as_u16();
+                let code = answer.err().code().unwrap_or("UnknownError").to_owned();
+                let meaning = meaning_of(&code, status);
+                let sent = if status >= 500 && meaning != Meaning::Throttled { Sent::PossiblyApplied } else { Sent::Rejected };
+                let message = answer.err().message().unwrap_or("no message").to_owned();
+                Self { service, operation, code, message, meaning, sent }
+            }
+            // `SdkError` is non-exhaustive: what is not known may have been applied.
+            _ => described(innermost(error), Meaning::Unavailable, Sent::PossiblyApplied),
+        }
+    }
+}
+
+/// Makes calls to AWS: classifies their errors, and records each as an X-Ray subsegment (F10).
+#[derive(Clone, Debug)]
+pub struct Calls {
+    trace: Trace,
+}
+
+impl Calls {
+    /// Calls that are recorded in `trace`.
+    #[must_use]
+    pub fn new(trace: Trace) -> Self {
+        Self { trace }
+    }
+
+    /// Makes one call; `service` and `operation` are named as in IAM actions.
+    ///
+    /// # Errors
+    /// What the call's error means, and whether it can have been applied.
+    pub async fn call<T, E>(
+        &self,
+        service: &'static str,
+        operation: &'static str,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, CallError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let span = self.trace.begin(service, Some(operation));
+        let outcome = request.await.map_err(|error| CallError::from_sdk(service, operation, &error));
+        self.trace.end(span, outcome.as_ref().err().map(ToString::to_string));
+        outcome
+    }
+}
+
+/// The operating system's refusal somewhere below a connector error.
+fn was_refused(error: Option<&(dyn std::error::Error + 'static)>) -> bool {
+    let mut next = error;
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<std::io::Error>()
+            && io.kind() == std::io::ErrorKind::ConnectionRefused
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}
+
+/// What an error code means. Codes are those of the services' API models; whatever is not listed follows the status.
+fn meaning_of(code: &str, status: u16) -> Meaning {
+    match code {
+        "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestLimitExceeded" | "TooManyRequestsException"
+        | "ProvisionedThroughputExceededException" | "RequestThrottledException" | "ConcurrentUpdateException"
+        | "LimitExceededException" | "PriorRequestNotComplete" | "SlowDown" | "ReplicatedWriteConflictException" => Meaning::Throttled,
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "UnrecognizedClientException"
+        | "InvalidClientTokenId" | "SignatureDoesNotMatch" | "ExpiredToken" | "ExpiredTokenException"
+        | "AuthorizationError" | "NotAuthorized" => Meaning::Denied,
+        "InvalidDBClusterStateFault" | "InvalidGlobalClusterStateFault" | "InvalidDBInstanceState"
+        | "ServiceNotActiveException" | "ConditionalCheckFailedException" | "InvalidChangeBatch"
+        | "ExecutionAlreadyExists" | "ResourceInUseException" | "TransactionConflictException" => Meaning::Conflict,
+        "GlobalClusterNotFoundFault" | "DBClusterNotFoundFault" | "DBInstanceNotFound" | "ClusterNotFoundException"
+        | "ServiceNotFoundException" | "ResourceNotFoundException" | "ObjectNotFoundException" | "NoSuchHostedZone"
+        | "NoSuchChange" | "NoSuchHealthCheck" | "NotFound" | "StateMachineDoesNotExist" | "NotFoundException" => Meaning::NotFound,
+        _ if status >= 500 => Meaning::Unavailable,
+        _ if status == 429 => Meaning::Throttled,
+        _ if status == 403 => Meaning::Denied,
+        _ => Meaning::Invalid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_codes_have_their_meaning_whatever_the_status() {
+        assert_eq!(meaning_of("PriorRequestNotComplete", 400), Meaning::Throttled);
+        assert_eq!(meaning_of("InvalidGlobalClusterStateFault", 400), Meaning::Conflict);
+        assert_eq!(meaning_of("GlobalClusterNotFoundFault", 404), Meaning::NotFound);
+        assert_eq!(meaning_of("AccessDenied", 403), Meaning::Denied);
+    }
+
+    #[test]
+    fn unknown_codes_follow_the_status() {
+        assert_eq!(meaning_of("Surprise", 503), Meaning::Unavailable);
+        assert_eq!(meaning_of("Surprise", 429), Meaning::Throttled);
+        assert_eq!(meaning_of("Surprise", 403), Meaning::Denied);
+        assert_eq!(meaning_of("Surprise", 400), Meaning::Invalid);
+    }
+}
