@@ -101,13 +101,18 @@ impl CallError {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let described = |message: String, meaning, sent| Self { service, operation, code: String::new(), message, meaning, sent };
+        let described =
+            |message: String, meaning, sent| Self { service, operation, code: String::new(), message, meaning, sent };
         match error {
             SdkError::ConstructionFailure(_) => described(innermost(error), Meaning::Invalid, Sent::NotSent),
             SdkError::DispatchFailure(failure) => {
                 // The connector reports a refused connection and one that broke later both as I/O errors;
                 // only the operating system's refusal proves that nothing was sent.
-                let sent = if was_refused(failure.as_connector_error().map(|error| error as _)) { Sent::NotSent } else { Sent::PossiblyApplied };
+                let sent = if was_refused(failure.as_connector_error().map(|error| error as _)) {
+                    Sent::NotSent
+                } else {
+                    Sent::PossiblyApplied
+                };
                 described(innermost(error), Meaning::Unreachable, sent)
             }
             SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
@@ -117,7 +122,8 @@ impl CallError {
                 let status = answer.raw().status().as_u16();
                 let code = answer.err().code().unwrap_or("UnknownError").to_owned();
                 let meaning = meaning_of(&code, status);
-                let sent = if status >= 500 && meaning != Meaning::Throttled { Sent::PossiblyApplied } else { Sent::Rejected };
+                let sent =
+                    if status >= 500 && meaning != Meaning::Throttled { Sent::PossiblyApplied } else { Sent::Rejected };
                 let message = answer.err().message().unwrap_or("no message").to_owned();
                 Self { service, operation, code, message, meaning, sent }
             }
@@ -185,18 +191,50 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 /// What an error code means. Codes are those of the services' API models; whatever is not listed follows the status.
 fn meaning_of(code: &str, status: u16) -> Meaning {
     match code {
-        "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestLimitExceeded" | "TooManyRequestsException"
-        | "ProvisionedThroughputExceededException" | "RequestThrottledException" | "ConcurrentUpdateException"
-        | "LimitExceededException" | "PriorRequestNotComplete" | "SlowDown" | "ReplicatedWriteConflictException" => Meaning::Throttled,
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "UnrecognizedClientException"
-        | "InvalidClientTokenId" | "SignatureDoesNotMatch" | "ExpiredToken" | "ExpiredTokenException"
-        | "AuthorizationError" | "NotAuthorized" => Meaning::Denied,
-        "InvalidDBClusterStateFault" | "InvalidGlobalClusterStateFault" | "InvalidDBInstanceState"
-        | "ServiceNotActiveException" | "ConditionalCheckFailedException" | "InvalidChangeBatch"
-        | "ExecutionAlreadyExists" | "ResourceInUseException" | "TransactionConflictException" => Meaning::Conflict,
-        "GlobalClusterNotFoundFault" | "DBClusterNotFoundFault" | "DBInstanceNotFound" | "ClusterNotFoundException"
-        | "ServiceNotFoundException" | "ResourceNotFoundException" | "ObjectNotFoundException" | "NoSuchHostedZone"
-        | "NoSuchChange" | "NoSuchHealthCheck" | "NotFound" | "StateMachineDoesNotExist" | "NotFoundException" => Meaning::NotFound,
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "ProvisionedThroughputExceededException"
+        | "RequestThrottledException"
+        | "ConcurrentUpdateException"
+        | "LimitExceededException"
+        | "PriorRequestNotComplete"
+        | "SlowDown"
+        | "ReplicatedWriteConflictException" => Meaning::Throttled,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "SignatureDoesNotMatch"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "AuthorizationError"
+        | "NotAuthorized" => Meaning::Denied,
+        "InvalidDBClusterStateFault"
+        | "InvalidGlobalClusterStateFault"
+        | "InvalidDBInstanceState"
+        | "ServiceNotActiveException"
+        | "ConditionalCheckFailedException"
+        | "InvalidChangeBatch"
+        | "ExecutionAlreadyExists"
+        | "ResourceInUseException"
+        | "TransactionConflictException" => Meaning::Conflict,
+        "GlobalClusterNotFoundFault"
+        | "DBClusterNotFoundFault"
+        | "DBInstanceNotFound"
+        | "ClusterNotFoundException"
+        | "ServiceNotFoundException"
+        | "ResourceNotFoundException"
+        | "ObjectNotFoundException"
+        | "NoSuchHostedZone"
+        | "NoSuchChange"
+        | "NoSuchHealthCheck"
+        | "NotFound"
+        | "StateMachineDoesNotExist"
+        | "NotFoundException" => Meaning::NotFound,
         _ if status >= 500 => Meaning::Unavailable,
         _ if status == 429 => Meaning::Throttled,
         _ if status == 403 => Meaning::Denied,

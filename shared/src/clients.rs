@@ -37,9 +37,8 @@ impl Clients {
     /// For the real network.
     #[must_use]
     pub fn new(config: &Config, env: &Env) -> Self {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
-            .build_https();
+        let http =
+            aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc)).build_https();
         Self::with_http_client(config, env, http)
     }
 

@@ -45,7 +45,9 @@ pub enum Error {
         cure: String,
     },
     /// A newer failover of the same plan exists.
-    #[error("generation {generation} of plan {plan} is superseded by generation {current}; this run may change nothing any more")]
+    #[error(
+        "generation {generation} of plan {plan} is superseded by generation {current}; this run may change nothing any more"
+    )]
     Superseded {
         /// The plan.
         plan: String,
@@ -55,7 +57,9 @@ pub enum Error {
         current: Generation,
     },
     /// The operation's key was used for a different request.
-    #[error("operation {operation_id} was begun with a different request; give the new request a failover id or idempotency key of its own")]
+    #[error(
+        "operation {operation_id} was begun with a different request; give the new request a failover id or idempotency key of its own"
+    )]
     PayloadMismatch {
         /// The operation's key in the ledger.
         operation_id: String,
@@ -184,9 +188,7 @@ impl ErrorCode {
             Self::InProgress | Self::OutcomeUnknown => Disposition::AskAgain,
             Self::Refused => Disposition::Stop,
             Self::Superseded => Disposition::Yield,
-            Self::PayloadMismatch | Self::InvalidRequest | Self::Config | Self::Denied | Self::Bug => {
-                Disposition::Fail
-            }
+            Self::PayloadMismatch | Self::InvalidRequest | Self::Config | Self::Denied | Self::Bug => Disposition::Fail,
         }
     }
 }
@@ -222,9 +224,11 @@ impl Error {
         match source.meaning {
             Meaning::Denied => Self::Denied { doing, source },
             Meaning::Invalid => Self::Bug { doing, problem: source.to_string() },
-            Meaning::Throttled | Meaning::Conflict | Meaning::NotFound | Meaning::Unavailable | Meaning::Unreachable => {
-                Self::Transient { doing, source }
-            }
+            Meaning::Throttled
+            | Meaning::Conflict
+            | Meaning::NotFound
+            | Meaning::Unavailable
+            | Meaning::Unreachable => Self::Transient { doing, source },
         }
     }
 
@@ -281,7 +285,8 @@ mod tests {
     #[test]
     fn a_change_that_may_have_been_applied_is_never_called_transient() {
         for meaning in Meaning::ALL {
-            let source = CallError { meaning, sent: Sent::PossiblyApplied, ..CallError::rejected("rds", "X", "Y", "z") };
+            let source =
+                CallError { meaning, sent: Sent::PossiblyApplied, ..CallError::rejected("rds", "X", "Y", "z") };
             assert_eq!(Error::from_change("x", source).code(), ErrorCode::OutcomeUnknown);
         }
     }

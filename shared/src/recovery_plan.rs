@@ -119,7 +119,10 @@ impl RecoveryPlan {
     pub fn parse(document: &str) -> Result<Self, Error> {
         if document.len() > MAX_DOCUMENT_BYTES {
             let found = document.len();
-            return Err(invalid("plan_document", format!("expected at most {MAX_DOCUMENT_BYTES} bytes, found {found}")));
+            return Err(invalid(
+                "plan_document",
+                format!("expected at most {MAX_DOCUMENT_BYTES} bytes, found {found}"),
+            ));
         }
         let value = serde_json::from_str(document)
             .map_err(|error| invalid("plan_document", format!("is not JSON: {error}")))?;
@@ -147,17 +150,26 @@ impl RecoveryPlan {
             region if *region == self.standby_region => Ok(&self.home_region),
             region => Err(invalid(
                 "target_region",
-                format!("{region} is not in plan {}, which has {} and {}", self.name, self.home_region, self.standby_region),
+                format!(
+                    "{region} is not in plan {}, which has {} and {}",
+                    self.name, self.home_region, self.standby_region
+                ),
             )),
         }
     }
 
     fn check(&self) -> Result<(), Error> {
         if self.home_region == self.standby_region {
-            return Err(invalid("plan_document.standby_region", format!("is the home Region too: {}", self.home_region)));
+            return Err(invalid(
+                "plan_document.standby_region",
+                format!("is the home Region too: {}", self.home_region),
+            ));
         }
         if self.aurora.is_empty() && self.ecs.is_empty() && self.dns.is_empty() {
-            return Err(invalid("plan_document", "names nothing to fail over: aurora, ecs and dns are all empty".to_owned()));
+            return Err(invalid(
+                "plan_document",
+                "names nothing to fail over: aurora, ecs and dns are all empty".to_owned(),
+            ));
         }
         self.check_detection()?;
         if self.max_run_seconds == 0 {

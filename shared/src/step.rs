@@ -63,7 +63,11 @@ pub trait Step {
     fn plan(request: &Self::Request, seen: &Self::Observation, now: Timestamp) -> Plan<Self::Action>;
 
     /// Makes the change; gives what can be used to ask after it, if AWS gave something.
-    fn act(&self, request: &Self::Request, action: &Self::Action) -> impl Future<Output = Result<Option<String>, CallError>>;
+    fn act(
+        &self,
+        request: &Self::Request,
+        action: &Self::Action,
+    ) -> impl Future<Output = Result<Option<String>, CallError>>;
 }
 
 /// What to do now.
@@ -113,18 +117,20 @@ pub fn settle_time(call_timeout: Duration) -> Duration {
 ///
 /// # Errors
 /// See [`Error`]: its code tells the state machine what to do.
-pub async fn run<S: Step>(step: &S, tools: &Toolbox, request: Value, deadline: Deadline) -> Result<StepResponse, Error> {
+pub async fn run<S: Step>(
+    step: &S,
+    tools: &Toolbox,
+    request: Value,
+    deadline: Deadline,
+) -> Result<StepResponse, Error> {
     let request = step.complete(contract::parse(request)?)?;
     let context = S::run_of(&request);
     let operation = Operation::of::<S>(&request, tools)?;
     tools.trace.annotate(&operation.failover_id);
     let segment = tools.trace.begin(S::NAME, None);
     let invocation = Invocation { step, tools, request: &request, deadline, plan: &operation.plan };
-    let outcome = if context.dry_run {
-        invocation.rehearse(&operation).await
-    } else {
-        invocation.perform(&operation).await
-    };
+    let outcome =
+        if context.dry_run { invocation.rehearse(&operation).await } else { invocation.perform(&operation).await };
     tools.trace.end(segment, outcome.as_ref().err().map(|error| chain(error)));
     outcome
 }
@@ -157,7 +163,8 @@ impl Operation {
 
 /// The hash of what is asked for, apart from the run it is asked in.
 fn hash(request: &impl Serialize) -> Result<String, Error> {
-    let bug = |error: serde_json::Error| Error::Bug { doing: "hashing the request".to_owned(), problem: error.to_string() };
+    let bug =
+        |error: serde_json::Error| Error::Bug { doing: "hashing the request".to_owned(), problem: error.to_string() };
     let mut value = serde_json::to_value(request).map_err(bug)?;
     if let Some(fields) = value.as_object_mut() {
         fields.remove("run");
@@ -255,14 +262,21 @@ impl<S: Step> Invocation<'_, S> {
         }
     }
 
-    fn decide(&self, seen: &S::Observation, last: Option<&LastChange<S::Action>>, acted: bool) -> Result<Round<S::Action>, Error> {
+    fn decide(
+        &self,
+        seen: &S::Observation,
+        last: Option<&LastChange<S::Action>>,
+        acted: bool,
+    ) -> Result<Round<S::Action>, Error> {
         let now = self.tools.env.now();
         match S::plan(self.request, seen, now) {
             Plan::AlreadyDone { proof } => Ok(Round::Done(proof)),
             Plan::Refuse { reason, cure } => Err(Error::Refused { reason, cure }),
             Plan::Wait { reason, ask_again } => Ok(Round::Waiting { reason, ask_again }),
             Plan::Act(action) => {
-                let unsettled = last.is_some_and(|last| now.millis_since(last.at) < millis(settle_time(self.tools.config.call_timeout)));
+                let unsettled = last.is_some_and(|last| {
+                    now.millis_since(last.at) < millis(settle_time(self.tools.config.call_timeout))
+                });
                 if acted || unsettled {
                     let reason = "the change was sent and does not show yet".to_owned();
                     return Ok(Round::Waiting { reason, ask_again: Duration::from_secs(1) });
@@ -303,11 +317,22 @@ impl<S: Step> Invocation<'_, S> {
     async fn complete(&self, held: &Held, proof: String, seen: &S::Observation) -> Result<StepResponse, Error> {
         let response = self.response(&held.record, StepStatus::Done, proof, Duration::ZERO, seen)?;
         self.tools.ledger.record(&held.record, Event::Complete { result: json(&response)? }).await?;
-        tracing::info!(operation_id = response.operation_id, elapsed_ms = response.elapsed_ms, message = response.message, "done");
+        tracing::info!(
+            operation_id = response.operation_id,
+            elapsed_ms = response.elapsed_ms,
+            message = response.message,
+            "done"
+        );
         Ok(response)
     }
 
-    async fn pause(&self, held: &Held, reason: String, ask_again: Duration, seen: &S::Observation) -> Result<StepResponse, Error> {
+    async fn pause(
+        &self,
+        held: &Held,
+        reason: String,
+        ask_again: Duration,
+        seen: &S::Observation,
+    ) -> Result<StepResponse, Error> {
         self.tools.ledger.record(&held.record, Event::Release).await?;
         self.response(&held.record, StepStatus::InProgress, reason, ask_again, seen)
     }

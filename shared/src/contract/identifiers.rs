@@ -243,10 +243,8 @@ fn split_cluster_arn(text: &str) -> Option<(&str, &str, &str)> {
     let ["arn", partition, "rds", region, account, "cluster", id] = fields.as_slice() else {
         return None;
     };
-    let valid = partition.starts_with("aws")
-        && is_region(region)
-        && AccountId::parse(account).is_ok()
-        && is_cluster_id(id);
+    let valid =
+        partition.starts_with("aws") && is_region(region) && AccountId::parse(account).is_ok() && is_cluster_id(id);
     valid.then_some((*region, *account, *id))
 }
 

@@ -13,14 +13,13 @@ mod scale;
 mod shift;
 
 pub use identifiers::{
-    AccountId, ClusterArn, ClusterId, FailoverId, Generation, IdempotencyKey, PlanName, Region,
-    Timestamp,
+    AccountId, ClusterArn, ClusterId, FailoverId, Generation, IdempotencyKey, PlanName, Region, Timestamp,
 };
 pub use parse::parse;
 pub use probe::{
-    AlarmTrigger, ConcludeRequest, ConcludeResponse, DecideRequest, DecideResponse, Decision,
-    Evidence, EvidenceKind, ExecutionInput, Health, ManualRequest, Notification, Outcome, ProbeRequest,
-    ProbeResponse, Report, RunPlan, Sample, Trigger, TriggerOutcome, TriggerResponse, WatchResponse,
+    AlarmTrigger, ConcludeRequest, ConcludeResponse, DecideRequest, DecideResponse, Decision, Evidence, EvidenceKind,
+    ExecutionInput, Health, ManualRequest, Notification, Outcome, ProbeRequest, ProbeResponse, Report, RunPlan, Sample,
+    Trigger, TriggerOutcome, TriggerResponse, WatchResponse,
 };
 pub use promote::{PromoteRequest, PromotionMode};
 pub use response::{StepResponse, StepStatus};

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    FailoverId, Generation, Initiator, PlanName, PromoteRequest, PromotionMode, Region,
-    ScaleRequest, ShiftRequest, StepResponse, Timestamp,
+    FailoverId, Generation, Initiator, PlanName, PromoteRequest, PromotionMode, Region, ScaleRequest, ShiftRequest,
+    StepResponse, Timestamp,
 };
 
 /// A command to `health-probe`. An SNS event has no `command`; it is taken as a trigger.

@@ -86,7 +86,8 @@ impl PlanItem {
             self.check_cooldown(plan, wish.initiator, now)?;
         }
         let generation = if again { self.generation } else { self.generation.saturating_add(1) };
-        let newest = NewestFailover { id: wish.failover_id.clone(), phase: Phase::Active, active_until: wish.active_until };
+        let newest =
+            NewestFailover { id: wish.failover_id.clone(), phase: Phase::Active, active_until: wish.active_until };
         Ok(Self { generation, newest: Some(newest), ..self.clone() })
     }
 
@@ -109,7 +110,10 @@ impl PlanItem {
                 Err(Error::Superseded { plan: plan.to_string(), generation, current: self.generation })
             }
             Some(generation) if generation > self.generation => Err(Error::Refused {
-                reason: format!("generation {generation} of plan {plan} is not in the ledger, which is at {}", self.generation),
+                reason: format!(
+                    "generation {generation} of plan {plan} is not in the ledger, which is at {}",
+                    self.generation
+                ),
                 cure: "start the failover through the state machine, whose decision claims a generation".to_owned(),
             }),
             Some(_) => Ok(()),
@@ -162,7 +166,10 @@ impl PlanItem {
     fn check_cooldown(&self, plan: &PlanName, initiator: Initiator, now: Timestamp) -> Result<(), Error> {
         match initiator {
             Initiator::Alarm if self.cooldown_until > now => Err(Error::Refused {
-                reason: format!("plan {plan} failed over a short while ago; alarms start nothing until {}", self.cooldown_until),
+                reason: format!(
+                    "plan {plan} failed over a short while ago; alarms start nothing until {}",
+                    self.cooldown_until
+                ),
                 cure: "if a failover is needed now, start it by hand: the cooldown does not hold for people".to_owned(),
             }),
             Initiator::Alarm | Initiator::Person => Ok(()),
@@ -250,7 +257,8 @@ mod tests {
     #[test]
     fn a_step_of_an_older_generation_is_superseded_and_of_a_newer_one_refused() {
         let item = PlanItem { generation: 5, ..running("one") };
-        let code = |generation| item.permit(&plan(), Some(generation), Initiator::Person, NOW).map_err(|error| error.code());
+        let code =
+            |generation| item.permit(&plan(), Some(generation), Initiator::Person, NOW).map_err(|error| error.code());
         assert_eq!(code(4), Err(ErrorCode::Superseded));
         assert_eq!(code(5), Ok(()));
         assert_eq!(code(6), Err(ErrorCode::Refused));

@@ -54,8 +54,21 @@ enum Written {
 struct Change {
     set: Item,
     remove: Vec<&'static str>,
-    /// Attributes that have to be as given; `None` stands for absent.
-    expect: Vec<(&'static str, Option<AttributeValue>)>,
+    /// What its present attributes have to be.
+    expect: Vec<(&'static str, Expected)>,
+}
+
+/// What an attribute has to be for a write to hold.
+enum Expected {
+    Absent,
+    Is(AttributeValue),
+    AbsentOr(AttributeValue),
+}
+
+impl Expected {
+    fn is_or_absent(value: Option<AttributeValue>) -> Self {
+        value.map_or(Self::Absent, Self::Is)
+    }
 }
 
 impl Ledger {
@@ -189,12 +202,16 @@ impl Ledger {
         let mut conditions = Vec::new();
         for (index, (name, expected)) in change.expect.into_iter().enumerate() {
             request = request.expression_attribute_names(format!("#e{index}"), name);
-            match expected {
-                None => conditions.push(format!("attribute_not_exists(#e{index})")),
-                Some(value) => {
-                    conditions.push(format!("#e{index} = :e{index}"));
-                    request = request.expression_attribute_values(format!(":e{index}"), value);
+            let (condition, value) = match expected {
+                Expected::Absent => (format!("attribute_not_exists(#e{index})"), None),
+                Expected::Is(value) => (format!("#e{index} = :e{index}"), Some(value)),
+                Expected::AbsentOr(value) => {
+                    (format!("(attribute_not_exists(#e{index}) OR #e{index} = :e{index})"), Some(value))
                 }
+            };
+            conditions.push(condition);
+            if let Some(value) = value {
+                request = request.expression_attribute_values(format!(":e{index}"), value);
             }
         }
         let sent = request.update_expression(update).condition_expression(conditions.join(" AND ")).send();
@@ -239,12 +256,12 @@ fn claim_refused(operation_id: &str, refused: ClaimRefused) -> Result<Claimed, E
 /// The attributes that identify a write: whoever changes any of them makes the other's write lose.
 fn record_change(current: Option<&Record>, next: &Record) -> Change {
     let expect = match current {
-        None => vec![("operation_id", None)],
+        None => vec![("operation_id", Expected::Absent)],
         Some(current) => vec![
-            ("owner", Some(text(&current.owner))),
-            ("attempt", Some(number(current.attempt.into()))),
-            ("status", Some(text(current.status.as_str()))),
-            ("lease_expires_ms", Some(number(current.lease_expires.as_millis()))),
+            ("owner", Expected::Is(text(&current.owner))),
+            ("attempt", Expected::Is(number(current.attempt.into()))),
+            ("status", Expected::Is(text(current.status.as_str()))),
+            ("lease_expires_ms", Expected::Is(number(current.lease_expires.as_millis()))),
         ],
     };
     let mut set = Item::from([
@@ -312,13 +329,14 @@ fn read_record(item: &Item) -> Result<Record, Error> {
 fn plan_change(current: &PlanItem, next: &PlanItem, now: Timestamp) -> Change {
     // A generation of zero was never written: then the attribute is absent. The kill switch is in the condition since
     // people set it beside us.
-    let written = |value: AttributeValue| (current.generation > 0).then_some(value);
     let newest = current.newest.as_ref();
+    let generation = (current.generation > 0).then(|| number(generation_number(current.generation)));
+    let kill_switch = AttributeValue::Bool(current.kill_switch);
     let expect = vec![
-        ("generation", written(number(generation_number(current.generation)))),
-        ("failover_id", newest.map(|newest| text(newest.id.as_str()))),
-        ("phase", newest.map(|newest| text(newest.phase.as_str()))),
-        ("kill_switch", current.kill_switch.then_some(AttributeValue::Bool(true))),
+        ("generation", Expected::is_or_absent(generation)),
+        ("failover_id", Expected::is_or_absent(newest.map(|newest| text(newest.id.as_str())))),
+        ("phase", Expected::is_or_absent(newest.map(|newest| text(newest.phase.as_str())))),
+        ("kill_switch", if current.kill_switch { Expected::Is(kill_switch) } else { Expected::AbsentOr(kill_switch) }),
     ];
     let mut set = Item::from([
         ("generation".to_owned(), number(generation_number(next.generation))),

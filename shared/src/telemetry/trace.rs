@@ -106,7 +106,8 @@ impl Trace {
                     return;
                 }
             };
-            let left: Vec<&str> = answer.unprocessed_trace_segments().iter().filter_map(|segment| segment.id()).collect();
+            let left: Vec<&str> =
+                answer.unprocessed_trace_segments().iter().filter_map(|segment| segment.id()).collect();
             let is_left = |segment: &Value| left.iter().any(|id| segment["id"] == *id);
             self.with(|state| state.finished.retain(|segment| !batch.contains(segment) || is_left(segment)));
             if !left.is_empty() {
