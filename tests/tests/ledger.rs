@@ -1,0 +1,145 @@
+//! The ledger against the emulator's DynamoDB (F3): whatever races, each operation has one owner at a time and is done once.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use failover::contract::{FailoverId, Initiator, Outcome, PlanName, Region};
+use failover::env::Env;
+use failover::error::{Error, ErrorCode};
+use failover::ledger::{Admission, Claim, Claimed, Event, Ledger};
+use failover_tests::{DR_REGION, LEDGER_TABLE, create_ledger_table, local_aws, toolbox};
+use serde_json::json;
+
+const CLAIMANTS: usize = 32;
+const OPERATIONS: usize = 1_000;
+const LEASE_MS: u64 = 60_000;
+
+fn claim(env: &Env, operation: usize) -> Claim {
+    Claim {
+        operation_id: format!("f1#step#{operation}"),
+        failover_id: "f1".to_owned(),
+        request_hash: "hash".to_owned(),
+        owner: env.owner_token(),
+        lease_expires: env.now().plus_millis(LEASE_MS),
+    }
+}
+
+/// Claims every operation, each claimant in an order of its own, and completes what it was granted.
+async fn work(ledger: Ledger, env: Env, claimant: usize, granted: Arc<Vec<AtomicUsize>>) -> Result<usize, Error> {
+    let mut answered = 0;
+    for step in 0..OPERATIONS {
+        // 31 is coprime to the number of operations, so each claimant meets each operation once.
+        let operation = (step * 31 + claimant * 7) % OPERATIONS;
+        match ledger.claim(&claim(&env, operation)).await {
+            Ok(Claimed::Granted(record)) => {
+                granted[operation].fetch_add(1, Ordering::SeqCst);
+                ledger.record(&record, Event::Complete { result: json!({ "by": claimant }) }).await?;
+            }
+            Ok(Claimed::Completed(_)) => answered += 1,
+            Err(error) if error.code() == ErrorCode::InProgress => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(answered)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_32_concurrent_claimants_one_wins_each_of_1000_operations_and_completes_it() {
+    let (_tools, local) = local_aws(1).await.expect("the local AWS starts");
+    create_ledger_table(&local.emulator.aws()).await.expect("the table is created");
+    let tools = toolbox(&local, local.emulator.endpoint(), "ledger-test").expect("configured");
+    let granted: Arc<Vec<AtomicUsize>> = Arc::new((0..OPERATIONS).map(|_| AtomicUsize::new(0)).collect());
+
+    let workers: Vec<_> = (0..CLAIMANTS)
+        .map(|claimant| tokio::spawn(work(tools.ledger.clone(), tools.env.clone(), claimant, Arc::clone(&granted))))
+        .collect();
+    for worker in workers {
+        worker.await.expect("no panic").expect("no error but a live lease");
+    }
+
+    for (operation, times) in granted.iter().enumerate() {
+        assert_eq!(times.load(Ordering::SeqCst), 1, "operation {operation} was granted once");
+        let outcome = tools.ledger.claim(&claim(&tools.env, operation)).await.expect("readable");
+        assert!(matches!(outcome, Claimed::Completed(_)), "operation {operation} is completed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_expired_lease_is_taken_over_once_and_the_late_owner_loses_its_writes() {
+    let (_tools, local) = local_aws(2).await.expect("the local AWS starts");
+    create_ledger_table(&local.emulator.aws()).await.expect("the table is created");
+    let tools = toolbox(&local, local.emulator.endpoint(), "ledger-test").expect("configured");
+    let expired = Claim { lease_expires: tools.env.now(), ..claim(&tools.env, 0) };
+    let Claimed::Granted(late) = tools.ledger.claim(&expired).await.expect("new") else {
+        panic!("a new operation is granted");
+    };
+
+    let winners = Arc::new(Mutex::new(Vec::new()));
+    let takers: Vec<_> = (0..CLAIMANTS)
+        .map(|_| {
+            let (ledger, env, winners) = (tools.ledger.clone(), tools.env.clone(), Arc::clone(&winners));
+            tokio::spawn(async move {
+                if let Ok(Claimed::Granted(record)) = ledger.claim(&claim(&env, 0)).await {
+                    winners.lock().expect("no panic").push(record);
+                }
+            })
+        })
+        .collect();
+    for taker in takers {
+        taker.await.expect("no panic");
+    }
+
+    let winners = winners.lock().expect("no panic");
+    assert_eq!(winners.len(), 1);
+    assert_eq!(winners[0].attempt, 2);
+    let refused = tools.ledger.record(&late, Event::Complete { result: json!("late") }).await;
+    assert_eq!(refused.expect_err("taken over").code(), ErrorCode::InProgress);
+    tools.ledger.record(&winners[0], Event::Complete { result: json!("in time") }).await.expect("the owner writes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_32_concurrent_failovers_one_is_admitted_and_a_kill_switch_set_meanwhile_is_kept() {
+    let (_tools, local) = local_aws(3).await.expect("the local AWS starts");
+    let aws = local.emulator.aws();
+    create_ledger_table(&aws).await.expect("the table is created");
+    let tools = toolbox(&local, local.emulator.endpoint(), "ledger-test").expect("configured");
+    let plan = PlanName::parse("trading").expect("valid");
+
+    let wishes: Vec<_> = (0..CLAIMANTS)
+        .map(|number| {
+            let (ledger, env, plan) = (tools.ledger.clone(), tools.env.clone(), plan.clone());
+            tokio::spawn(async move {
+                let wish = Admission {
+                    failover_id: FailoverId::parse(&format!("failover-{number}")).expect("valid"),
+                    initiator: Initiator::Alarm,
+                    active_until: env.now().plus_millis(LEASE_MS),
+                };
+                ledger.change_plan_item(&plan, |item, now| item.admit(&plan, &wish, now)).await
+            })
+        })
+        .collect();
+    let mut outcomes = BTreeMap::new();
+    for wish in wishes {
+        let outcome = wish.await.expect("no panic").map_or_else(|error| error.code().to_string(), |_| "admitted".to_owned());
+        *outcomes.entry(outcome).or_insert(0) += 1;
+    }
+    assert_eq!(outcomes.get("admitted"), Some(&1), "{outcomes:?}");
+    assert_eq!(tools.ledger.plan_item(&plan).await.expect("readable").generation, 1);
+
+    let kill_switch = json!({
+        "TableName": LEDGER_TABLE,
+        "Key": { "operation_id": { "S": "plan#trading" } },
+        "UpdateExpression": "SET kill_switch = :set",
+        "ExpressionAttributeValues": { ":set": { "BOOL": true } },
+    });
+    aws.json("dynamodb", DR_REGION, "UpdateItem", &kill_switch).await.expect("a person sets the kill switch");
+    let region = Region::parse(DR_REGION).expect("valid");
+    let closed = tools
+        .ledger
+        .change_plan_item(&plan, |item, now| item.close(&plan, 1, Outcome::Succeeded, &region, now))
+        .await
+        .expect("closing is always possible");
+    assert_eq!(closed.active_region, Some(region));
+    assert!(tools.ledger.plan_item(&plan).await.expect("readable").kill_switch, "closing keeps the kill switch");
+}
