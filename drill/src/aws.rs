@@ -21,7 +21,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
 /// How long one call may take. Creating a stack is the longest; that is polled, not waited for.
-const CALL_LIMIT: Duration = Duration::from_secs(60);
+const CALL_LIMIT: Duration = Duration::from_mins(1);
 
 /// A long-term or temporary AWS credential.
 #[derive(Clone)]
@@ -93,6 +93,12 @@ impl Aws {
         self
     }
 
+    /// The access key that it signs with.
+    #[must_use]
+    pub fn access_key_id(&self) -> &str {
+        &self.credentials.access_key_id
+    }
+
     /// Calls a service of the query protocol: `rds`, `sns`, `iam`, `sts`, `cloudformation`,
     /// `monitoring`. Answers the XML.
     ///
@@ -106,9 +112,6 @@ impl Aws {
         action: &str,
         parameters: &[(&str, &str)],
     ) -> Result<String, AwsError> {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("Action", action).append_pair("Version", query_version(service));
-        form.extend_pairs(parameters);
         let call = Call {
             service,
             region,
@@ -116,7 +119,7 @@ impl Aws {
             method: "POST",
             path: "/",
             headers: vec![("content-type", "application/x-www-form-urlencoded".to_owned())],
-            body: form.finish().into_bytes(),
+            body: form(service, action, parameters).into_bytes(),
         };
         self.send(call).await
     }
@@ -236,8 +239,7 @@ impl Aws {
             SignableBody::Bytes(&call.body),
         )
         .map_err(|error| with_causes(&error))?;
-        let (instructions, _signature) =
-            sign(signable, &parameters).map_err(|error| with_causes(&error))?.into_parts();
+        let (instructions, _signature) = sign(signable, &parameters).map_err(|error| with_causes(&error))?.into_parts();
         let mut request = Request::builder().method(call.method).uri(&uri);
         for (name, value) in headers {
             request = request.header(name, value);
@@ -249,6 +251,14 @@ impl Aws {
         instructions.apply_to_request_http1x(&mut request);
         Ok(request)
     }
+}
+
+fn form(service: &str, action: &str, parameters: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .append_pair("Action", action)
+        .append_pair("Version", query_version(service))
+        .extend_pairs(parameters)
+        .finish()
 }
 
 /// S3 signs its paths as they are and wants the body's hash as a header; everyone else does neither.
@@ -295,9 +305,8 @@ fn json_target(service: &str) -> (&'static str, String) {
 pub(crate) fn error_in(type_header: Option<&str>, body: &[u8]) -> (Option<String>, Option<String>) {
     let text = String::from_utf8_lossy(body);
     if let Ok(json) = serde_json::from_str::<Value>(&text) {
-        let field = |names: [&str; 3]| {
-            names.iter().find_map(|name| json.get(name).and_then(Value::as_str)).map(str::to_owned)
-        };
+        let field =
+            |names: [&str; 3]| names.iter().find_map(|name| json.get(name).and_then(Value::as_str)).map(str::to_owned);
         let code = type_header.map(str::to_owned).or_else(|| field(["__type", "code", "Code"]));
         return (code.map(|code| shape_name(&code)), field(["message", "Message", "error"]));
     }

@@ -156,7 +156,7 @@ fn failed(program: String, status: ExitStatus, log: PathBuf) -> Error {
 pub struct Child {
     process: std::process::Child,
     /// The guard kills the group when this closes.
-    _alive: Option<ChildStdin>,
+    alive: Option<ChildStdin>,
     group: Option<Pid>,
     name: String,
     log: PathBuf,
@@ -187,7 +187,7 @@ impl Child {
         let mut process = guard.spawn().map_err(Error::io(doing))?;
         let group = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
         let alive = process.stdin.take();
-        Ok(Self { process, _alive: alive, group, name, log: command.log })
+        Ok(Self { process, alive, group, name, log: command.log })
     }
 
     /// The file with its output.
@@ -225,6 +225,7 @@ impl Child {
 
     /// Kills it with everything it started.
     pub fn kill(&mut self) {
+        drop(self.alive.take());
         if let Some(group) = self.group.take() {
             // The only possible failure is that nobody is left in the group.
             let _gone = rustix::process::kill_process_group(group, Signal::KILL);
@@ -307,7 +308,7 @@ mod tests {
         let mut child = Child::spawn(shell("sleep 100 & echo $!; wait", "orphan")).unwrap();
         let pid = pid_in(child.log_path()).await;
         // What the operating system does to the pipe when the drill dies.
-        child._alive.take();
+        child.alive.take();
         child.wait(Duration::from_secs(5)).await.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert!(!is_alive(pid));

@@ -33,9 +33,10 @@ impl Authorization {
         let action = seen.iam_action();
         let role = match self.known_role(key) {
             Some(role) => role,
-            None => self.find_role(key, peer, root).await.ok_or_else(|| {
-                denied(key, &action, "the gateway found no Lambda function behind the call")
-            })?,
+            None => self
+                .find_role(key, peer, root)
+                .await
+                .ok_or_else(|| denied(key, &action, "the gateway found no Lambda function behind the call"))?,
         };
         // Neither PutTraceSegments nor DescribeScalableTargets has resource-level permissions, and the
         // scalable target's ARN is not known to a first registration.

@@ -74,7 +74,8 @@ impl Drop for Running {
 
 #[derive(Debug)]
 struct State {
-    upstream: Mutex<SocketAddr>,
+    /// Address of the emulator, without a slash at its end.
+    upstream: String,
     account_id: String,
     credentials: Credentials,
     root: Aws,
@@ -88,10 +89,6 @@ struct State {
 }
 
 impl State {
-    fn upstream(&self) -> String {
-        format!("http://{}", lock(&self.upstream))
-    }
-
     fn rules(&self) -> MutexGuard<'_, rule::Rules> {
         lock(&self.rules)
     }
@@ -116,9 +113,10 @@ impl Gateway {
         let doing = || Error::io("starting the gateway");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(doing())?;
         let endpoint = format!("http://{}", listener.local_addr().map_err(doing())?);
-        let root = Aws::new(&format!("http://{}", options.upstream), options.credentials.clone());
+        let upstream = format!("http://{}", options.upstream);
+        let root = Aws::new(&upstream, options.credentials.clone());
         let state = Arc::new(State {
-            upstream: Mutex::new(options.upstream),
+            upstream,
             account_id: options.account_id,
             credentials: options.credentials,
             root,
@@ -146,11 +144,13 @@ impl Gateway {
         Aws::new(&self.endpoint, self.state.credentials.clone())
     }
 
+    #[allow(clippy::must_use_candidate, reason = "most rules stay for as long as the gateway")]
     /// Adds a rule. It applies to the calls that arrive from now on.
     pub fn add_rule(&self, rule: Rule) -> RuleId {
         self.state.rules().add(rule)
     }
 
+    #[allow(clippy::must_use_candidate, reason = "a rule that is gone already is as good as removed")]
     /// Removes a rule; whether it was there.
     pub fn remove_rule(&self, id: RuleId) -> bool {
         self.state.rules().remove(id)

@@ -39,7 +39,9 @@ fn inode_of(table: &str, peer: SocketAddr) -> Option<u64> {
 /// Processes of others cannot be read, and are not the caller.
 fn holds(descriptors: &Path, link: &str) -> bool {
     let Ok(entries) = fs::read_dir(descriptors) else { return false };
-    entries.filter_map(Result::ok).any(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == Path::new(link)))
+    entries
+        .filter_map(Result::ok)
+        .any(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == Path::new(link)))
 }
 
 /// Kills a process, unless it is this one; whether it did.

@@ -79,8 +79,7 @@ impl Exchange {
                 Err(Close)
             }
             Effect::Answer(fault) => {
-                call.outcome =
-                    Outcome::Error { status: fault.status(), code: fault.code(seen.protocol).to_owned() };
+                call.outcome = Outcome::Error { status: fault.status(), code: fault.code(seen.protocol).to_owned() };
                 Ok(Answer::whole(fault.answer(seen)))
             }
             Effect::KillCaller(KillPoint::BeforeForwarding) => self.killed(KillPoint::BeforeForwarding, call).await,
@@ -125,16 +124,13 @@ impl Exchange {
             call.outcome = Outcome::Ok { status: 200 };
             return Ok(response);
         }
-        match tokio::time::timeout(FORWARD_LIMIT, self.by_emulator(seen)).await {
-            Ok(Ok((response, outcome))) => {
-                call.outcome = outcome;
-                Ok(response)
-            }
-            Ok(Err(_)) | Err(_) => {
-                call.outcome = Outcome::EmulatorUnreachable;
-                Err(Close)
-            }
+        let forwarded = tokio::time::timeout(FORWARD_LIMIT, self.by_emulator(seen)).await;
+        if let Ok(Ok((response, outcome))) = forwarded {
+            call.outcome = outcome;
+            return Ok(response);
         }
+        call.outcome = Outcome::EmulatorUnreachable;
+        Err(Close)
     }
 
     async fn by_model(&self, seen: &Seen) -> Result<Response<Full<Bytes>>, Fault> {
@@ -157,7 +153,7 @@ impl Exchange {
     /// Forwards body and headers as they are: the signature covers them, and Host too.
     async fn by_emulator(&self, seen: &Seen) -> Result<(Response<Full<Bytes>>, Outcome), String> {
         let target = self.parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let uri: Uri = format!("{}{target}", self.state.upstream()).parse().map_err(|error| format!("{error}"))?;
+        let uri: Uri = format!("{}{target}", self.state.upstream).parse().map_err(|error| format!("{error}"))?;
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = uri;
@@ -223,9 +219,7 @@ impl Body for Answer {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Close>>> {
         match self.get_mut() {
-            Self::Whole(body) => {
-                Pin::new(body).poll_frame(context).map_err(|never: Infallible| match never {})
-            }
+            Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never: Infallible| match never {}),
             Self::Cut(half) => Poll::Ready(Some(half.take().map(Frame::data).ok_or(Close))),
         }
     }

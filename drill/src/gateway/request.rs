@@ -4,7 +4,6 @@
 //! protocol puts it.
 
 use http::request::Parts;
-use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -204,11 +203,6 @@ fn s3(method: &str, segments: &[&str]) -> Option<&'static str> {
 
 pub(crate) fn form_value(body: &[u8], name: &str) -> Option<String> {
     form_urlencoded::parse(body).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-}
-
-/// A path's segment without its percent encoding.
-pub(crate) fn decoded(segment: &str) -> String {
-    percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
 /// Reads key and new status from a write to an item whose key is `operation_id`.

@@ -185,7 +185,7 @@ pub(super) struct Verdict {
 
 #[derive(Debug)]
 pub(super) struct Rules {
-    rules: Vec<Active>,
+    active: Vec<Active>,
     next_id: u64,
     random: fastrand::Rng,
 }
@@ -200,34 +200,34 @@ struct Active {
 
 impl Rules {
     pub(super) fn new(seed: u64) -> Self {
-        Self { rules: Vec::new(), next_id: 1, random: fastrand::Rng::with_seed(seed) }
+        Self { active: Vec::new(), next_id: 1, random: fastrand::Rng::with_seed(seed) }
     }
 
     pub(super) fn add(&mut self, rule: Rule) -> RuleId {
         let id = RuleId(self.next_id);
         self.next_id += 1;
-        self.rules.push(Active { id, rule, matched: 0, hits: 0 });
+        self.active.push(Active { id, rule, matched: 0, hits: 0 });
         id
     }
 
     pub(super) fn remove(&mut self, id: RuleId) -> bool {
-        let before = self.rules.len();
-        self.rules.retain(|active| active.id != id);
-        self.rules.len() < before
+        let before = self.active.len();
+        self.active.retain(|active| active.id != id);
+        self.active.len() < before
     }
 
     pub(super) fn clear(&mut self) {
-        self.rules.clear();
+        self.active.clear();
     }
 
     pub(super) fn hits(&self, id: RuleId) -> u32 {
-        self.rules.iter().find(|active| active.id == id).map_or(0, |active| active.hits)
+        self.active.iter().find(|active| active.id == id).map_or(0, |active| active.hits)
     }
 
     /// Rules apply in the order in which they were added; the first one that is not a delay decides.
     pub(super) fn judge(&mut self, seen: &Seen, body: &[u8]) -> Verdict {
         let mut verdict = Verdict::default();
-        for active in &mut self.rules {
+        for active in &mut self.active {
             if !active.rule.matcher.matches(seen, body, &mut self.random) {
                 continue;
             }
@@ -285,8 +285,7 @@ mod tests {
     fn a_rule_can_be_about_the_nth_call() {
         let mut rules = Rules::new(1);
         rules.add(Rule::new("third", Matcher::any().operation("UpdateService"), Effect::Refuse).skip(2).times(1));
-        let outcomes: Vec<bool> =
-            (0..5).map(|_| disturbed(&mut rules, &call("eu-west-1", "UpdateService"))).collect();
+        let outcomes: Vec<bool> = (0..5).map(|_| disturbed(&mut rules, &call("eu-west-1", "UpdateService"))).collect();
         assert_eq!(outcomes, [false, false, true, false, false]);
         assert!(!disturbed(&mut rules, &call("eu-west-1", "DescribeServices")));
     }

@@ -72,7 +72,7 @@ impl AutoScaling {
         let moved = desired.clamp(target.min, target.max);
         if moved != desired {
             let update = json!({ "cluster": cluster, "service": service, "desiredCount": moved });
-            aws.json("ecs", region, "UpdateService", &update).await.map_err(of_ecs)?;
+            aws.json("ecs", region, "UpdateService", &update).await.map_err(|error| of_ecs(&error))?;
         }
         let arn = arn(&target, account_id);
         self.put(target);
@@ -90,9 +90,11 @@ impl AutoScaling {
         let key = (region.to_owned(), resource_id.to_owned());
         let known = self.targets.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         let limit = |name: &str, known: Option<i64>| {
-            input.get(name).and_then(Value::as_i64).or(known).ok_or_else(|| {
-                invalid(&format!("{name} is required when registering a new scalable target"))
-            })
+            input
+                .get(name)
+                .and_then(Value::as_i64)
+                .or(known)
+                .ok_or_else(|| invalid(&format!("{name} is required when registering a new scalable target")))
         };
         let min = limit("MinCapacity", known.as_ref().map(|known| known.min))?;
         let max = limit("MaxCapacity", known.as_ref().map(|known| known.max))?;
@@ -173,12 +175,12 @@ fn cluster_and_service(resource_id: &str) -> Result<(&str, &str), Fault> {
 
 async fn desired_count(region: &str, cluster: &str, service: &str, aws: &Aws) -> Result<i64, Fault> {
     let input = json!({ "cluster": cluster, "services": [service] });
-    let answer = aws.json("ecs", region, "DescribeServices", &input).await.map_err(of_ecs)?;
+    let answer = aws.json("ecs", region, "DescribeServices", &input).await.map_err(|error| of_ecs(&error))?;
     let count = answer.pointer("/services/0/desiredCount").and_then(Value::as_i64);
     count.ok_or_else(|| invalid(&format!("ECS service doesn't exist: service/{cluster}/{service}")))
 }
 
-fn of_ecs(error: AwsError) -> Fault {
+fn of_ecs(error: &AwsError) -> Fault {
     invalid(&error.to_string())
 }
 
@@ -205,7 +207,7 @@ mod tests {
         }
     }
 
-    fn request(fields: Value) -> Value {
+    fn request(fields: &Value) -> Value {
         let mut request = json!({
             "ServiceNamespace": "ecs", "ResourceId": "service/c/s", "ScalableDimension": ECS_DIMENSION,
         });
@@ -217,20 +219,20 @@ mod tests {
     fn a_limit_that_is_left_out_stays_as_it_was() {
         let scaling = AutoScaling::default();
         scaling.put(target("service/c/s", 1, 4));
-        let merged = scaling.merged("eu-west-1", &request(json!({ "MinCapacity": 3 }))).unwrap();
+        let merged = scaling.merged("eu-west-1", &request(&json!({ "MinCapacity": 3 }))).unwrap();
         assert_eq!((merged.min, merged.max), (3, 4));
     }
 
     #[test]
     fn a_new_target_needs_both_limits() {
-        let error = AutoScaling::default().merged("eu-west-1", &request(json!({ "MinCapacity": 3 }))).unwrap_err();
+        let error = AutoScaling::default().merged("eu-west-1", &request(&json!({ "MinCapacity": 3 }))).unwrap_err();
         assert_eq!(error, invalid("MaxCapacity is required when registering a new scalable target"));
     }
 
     #[test]
     fn a_minimum_over_the_maximum_is_refused() {
         let fields = json!({ "MinCapacity": 3, "MaxCapacity": 2 });
-        let error = AutoScaling::default().merged("eu-west-1", &request(fields)).unwrap_err();
+        let error = AutoScaling::default().merged("eu-west-1", &request(&fields)).unwrap_err();
         assert_eq!(error.status(), 400);
     }
 

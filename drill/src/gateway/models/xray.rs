@@ -46,9 +46,8 @@ impl XRay {
         }
         let input = parse(body)?;
         let documents = input.get("TraceSegmentDocuments").and_then(Value::as_array);
-        let documents = documents.ok_or_else(|| {
-            Fault::error(400, "InvalidRequestException", "TraceSegmentDocuments is required")
-        })?;
+        let documents = documents
+            .ok_or_else(|| Fault::error(400, "InvalidRequestException", "TraceSegmentDocuments is required"))?;
         let mut unprocessed = Vec::new();
         for document in documents {
             match segment(document.as_str().unwrap_or_default()) {
