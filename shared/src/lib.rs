@@ -14,3 +14,5 @@ pub mod retry;
 pub mod runtime;
 pub mod step;
 pub mod telemetry;
+#[cfg(feature = "test-util")]
+pub mod testing;
