@@ -33,8 +33,10 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub trait Step {
     /// Its name, as in operation ids and traces.
     const NAME: &'static str;
-    /// Its request.
-    type Request: DeserializeOwned + Serialize;
+    /// Its request as it is sent, in which much may be left out.
+    type Wire: DeserializeOwned;
+    /// Its request, complete and checked. The same type where nothing can be left out.
+    type Request: Serialize;
     /// What it sees.
     type Observation: Serialize;
     /// What it does, fully specified, with the state it expects to find.
@@ -44,7 +46,7 @@ pub trait Step {
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] that names the field.
-    fn complete(&self, request: Self::Request) -> Result<Self::Request, Error>;
+    fn complete(&self, request: Self::Wire) -> Result<Self::Request, Error>;
 
     /// The failover the request belongs to.
     fn run_of(request: &Self::Request) -> &RunContext;
