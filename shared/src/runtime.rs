@@ -1,11 +1,14 @@
 //! How a function runs in Lambda: configuration once, then for each invocation its trace, its deadline and its span,
 //! and after each answer the X-Ray subsegments.
 
+use std::any::Any;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
+use futures_util::FutureExt;
 use lambda_runtime::{Context, LambdaEvent, LambdaInvocation, Runtime, service_fn};
 use serde::Serialize;
 use serde_json::Value;
@@ -16,7 +19,7 @@ use crate::aws_call::Calls;
 use crate::clients::Clients;
 use crate::config::{Config, ProcessEnvironment};
 use crate::env::{Deadline, Env};
-use crate::error::{Error, chain};
+use crate::error::{Error, ErrorCode, chain};
 use crate::ledger::Ledger;
 use crate::telemetry::trace::SEND_TIMEOUT;
 use crate::telemetry::{Trace, logs};
@@ -116,11 +119,17 @@ where
 }
 
 async fn answer<R: Serialize>(work: impl Future<Output = Result<R, Error>>) -> Result<R, Failure> {
-    match work.await {
-        Ok(response) => Ok(response),
-        Err(error) => {
+    // Nothing is used after a panic but the answer, so no broken state can be seen.
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(error)) => {
             tracing::error!(code = %error.code(), error = %chain(&error), "the invocation failed");
             Err(Failure::of(&error))
+        }
+        Err(panic) => {
+            let failure = Failure::of_panic(panic.as_ref());
+            tracing::error!(code = failure.error_type, error = failure.error_message, "the invocation panicked");
+            Err(failure)
         }
     }
 }
@@ -140,6 +149,18 @@ struct Failure {
 impl Failure {
     fn of(error: &Error) -> Self {
         Self { error_type: error.code().to_string(), error_message: chain(error) }
+    }
+
+    /// A panic may have come after a change was sent, so it counts as an unknown outcome: the next look observes.
+    fn of_panic(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned());
+        Self {
+            error_type: ErrorCode::OutcomeUnknown.to_string(),
+            error_message: format!(
+                "the function panicked: {text}. This is a defect of the orchestrator; please report it"
+            ),
+        }
     }
 }
 
@@ -193,5 +214,33 @@ where
             }
             outcome
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn panicking(message: Option<String>) -> Result<Value, Error> {
+        match message {
+            Some(message) => panic!("{message}"),
+            None => Ok(Value::Null),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_as_an_unknown_outcome_with_its_message() {
+        let failure = answer(panicking(Some("index 3".to_owned()))).await.expect_err("panicked");
+        assert_eq!(failure.error_type, "Failover.OutcomeUnknown");
+        assert!(failure.error_message.contains("index 3"), "{}", failure.error_message);
+    }
+
+    #[test]
+    fn the_failovers_id_is_found_in_step_and_probe_requests() {
+        let step = serde_json::json!({ "run": { "failover_id": "a" } });
+        let probe = serde_json::json!({ "command": "decide", "failover_id": "b" });
+        assert_eq!(failover_id(&step), Some("a"));
+        assert_eq!(failover_id(&probe), Some("b"));
+        assert_eq!(failover_id(&Value::Null), None);
     }
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use failover::contract::{
-    ConcludeRequest, ConcludeResponse, DecideRequest, DecideResponse, ExecutionInput, PromoteRequest, ScaleRequest, ShiftRequest,
-    StepResponse, TriggerResponse,
+    ConcludeRequest, ConcludeResponse, DecideRequest, DecideResponse, ExecutionInput, PromoteRequest, ScaleRequest,
+    ShiftRequest, StepResponse, TriggerResponse,
 };
 use failover::recovery_plan::RecoveryPlan;
 use schemars::{JsonSchema, schema_for};
@@ -17,7 +17,11 @@ fn check<T: JsonSchema>(name: &str) {
         fs::write(&path, &generated).expect("the schema can be written");
     }
     let published = fs::read_to_string(&path).unwrap_or_default();
-    assert!(published == generated, "{} is not the schema of the type; write it anew with UPDATE_SCHEMAS=1", path.display());
+    assert!(
+        published == generated,
+        "{} is not the schema of the type; write it anew with UPDATE_SCHEMAS=1",
+        path.display()
+    );
 }
 
 #[test]

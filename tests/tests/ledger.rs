@@ -121,7 +121,8 @@ async fn of_32_concurrent_failovers_one_is_admitted_and_a_kill_switch_set_meanwh
         .collect();
     let mut outcomes = BTreeMap::new();
     for wish in wishes {
-        let outcome = wish.await.expect("no panic").map_or_else(|error| error.code().to_string(), |_| "admitted".to_owned());
+        let outcome =
+            wish.await.expect("no panic").map_or_else(|error| error.code().to_string(), |_| "admitted".to_owned());
         *outcomes.entry(outcome).or_insert(0) += 1;
     }
     assert_eq!(outcomes.get("admitted"), Some(&1), "{outcomes:?}");
