@@ -21,6 +21,7 @@ pub trait Variables {
 pub struct ProcessEnvironment;
 
 impl Variables for ProcessEnvironment {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     fn get(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }

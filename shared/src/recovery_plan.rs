@@ -126,10 +126,7 @@ impl RecoveryPlan {
         }
         let value = serde_json::from_str(document)
             .map_err(|error| invalid("plan_document", format!("is not JSON: {error}")))?;
-        let plan: Self = contract::parse(value).map_err(|error| match error {
-            Error::InvalidRequest { field, problem } => invalid(&format!("plan_document.{field}"), problem),
-            other => other,
-        })?;
+        let plan: Self = contract::parse_at("plan_document", value)?;
         plan.check()?;
         Ok(plan)
     }

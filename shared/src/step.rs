@@ -6,6 +6,7 @@
 //! - A change whose outcome is not visible yet is not repeated before [`settle_time`] has passed: until then an earlier
 //!   attempt's request may still arrive.
 
+use std::fmt::Write;
 use std::future::Future;
 use std::time::Duration;
 
@@ -171,8 +172,16 @@ fn hash(request: &impl Serialize) -> Result<String, Error> {
     if let Some(fields) = value.as_object_mut() {
         fields.remove("run");
     }
-    let digest = Sha256::digest(value.to_string());
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&Sha256::digest(value.to_string())))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 struct Invocation<'a, S: Step> {

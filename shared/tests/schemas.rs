@@ -1,4 +1,5 @@
 //! The published JSON Schemas are those of the types. `UPDATE_SCHEMAS=1 cargo test -p failover --test schemas` writes them.
+#![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
 use std::fs;
 use std::path::PathBuf;

@@ -15,7 +15,7 @@ mod shift;
 pub use identifiers::{
     AccountId, ClusterArn, ClusterId, FailoverId, Generation, IdempotencyKey, PlanName, Region, Timestamp,
 };
-pub use parse::parse;
+pub use parse::{parse, parse_at};
 pub use probe::{
     AlarmTrigger, ConcludeRequest, ConcludeResponse, DecideRequest, DecideResponse, Decision, Evidence, EvidenceKind,
     ExecutionInput, Health, ManualRequest, Notification, Outcome, ProbeRequest, ProbeResponse, Report, RunPlan, Sample,

@@ -5,14 +5,53 @@ use serde_json::Value;
 
 use crate::error::Error;
 
-/// Reads a request, an event or a recovery plan.
+/// Reads a request or an event.
 ///
 /// # Errors
 /// [`Error::InvalidRequest`] with the path of the field that is missing, unknown or malformed.
 pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        let field = if path == "." { "request".to_owned() } else { path };
-        Error::InvalidRequest { field, problem: error.into_inner().to_string() }
+    read(value, |path| if path == "." { "request".to_owned() } else { path.to_owned() })
+}
+
+/// Reads a document that stands in the field `at` of something else.
+///
+/// # Errors
+/// [`Error::InvalidRequest`] with the path of the field, beginning with `at`.
+pub fn parse_at<T: DeserializeOwned>(at: &str, value: Value) -> Result<T, Error> {
+    read(value, |path| if path == "." { at.to_owned() } else { format!("{at}.{path}") })
+}
+
+fn read<T: DeserializeOwned>(value: Value, field: impl Fn(&str) -> String) -> Result<T, Error> {
+    serde_path_to_error::deserialize(value).map_err(|error| Error::InvalidRequest {
+        field: field(&error.path().to_string()),
+        problem: error.into_inner().to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::contract::PromoteRequest;
+
+    fn problem(value: Value) -> String {
+        parse::<PromoteRequest>(value).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn an_unknown_field_a_missing_one_and_a_malformed_one_are_each_named() {
+        assert!(problem(json!({ "mode": "failover", "forse": true })).contains("forse"));
+        assert!(problem(json!({})).contains("missing field `mode`"));
+        let nested = problem(json!({ "mode": "failover", "run": { "generation": "three" } }));
+        assert!(nested.starts_with("run.generation: "), "{nested}");
+        let arn = problem(json!({ "mode": "failover", "target_cluster_arn": "trading" }));
+        assert!(arn.starts_with("target_cluster_arn: ") && arn.contains("\"trading\""), "{arn}");
+    }
+
+    #[test]
+    fn a_document_within_a_field_is_named_with_the_field() {
+        let error = parse_at::<PromoteRequest>("plan_document", json!({ "mode": 7 })).expect_err("refused");
+        assert!(error.to_string().starts_with("plan_document.mode: "), "{error}");
+    }
 }

@@ -17,7 +17,7 @@ pub enum ProbeRequest {
     Decide(Box<DecideRequest>),
     /// Verify the outcome, measure it and close the generation.
     Conclude(Box<ConcludeRequest>),
-    /// Look at every Region's endpoint once and publish what was seen as metrics.
+    /// Look at the watched endpoint once and publish what was seen as a metric.
     Watch {},
 }
 
@@ -153,6 +153,10 @@ pub struct Evidence {
     pub kind: EvidenceKind,
     /// What it says.
     pub health: Health,
+    /// The measurements that make it unhealthy: its own, or for alarms those that another kind makes itself as well.
+    /// Two kinds that rest on one measurement are one witness.
+    #[serde(default)]
+    pub rests_on: Vec<EvidenceKind>,
     /// What was seen, in words.
     pub detail: String,
 }

@@ -203,11 +203,10 @@ impl Record {
             Status::Failed if !current.retryable => {
                 Err(ClaimRefused::FailedForGood { error: current.error.clone().unwrap_or_default() })
             }
-            Status::Failed => Ok(current.reclaimed(claim, now)),
             Status::Claimed | Status::Intent | Status::Unknown if current.lease_expires > now => {
                 Err(ClaimRefused::Held { lease_left_ms: current.lease_expires.millis_since(now) })
             }
-            Status::Claimed | Status::Intent | Status::Unknown => Ok(current.reclaimed(claim, now)),
+            Status::Claimed | Status::Intent | Status::Unknown | Status::Failed => Ok(current.reclaimed(claim, now)),
         }
     }
 
@@ -330,10 +329,9 @@ mod tests {
         let expected = |status, event: &Event| match (status, event) {
             (Status::Completed | Status::Failed, _) => None,
             (_, Event::RecordIntent { .. }) => Some(Status::Intent),
-            (Status::Intent, Event::RecordReceipt { .. }) => Some(Status::Intent),
             (Status::Intent, Event::LoseOutcome { .. }) => Some(Status::Unknown),
-            (_, Event::RecordReceipt { .. } | Event::LoseOutcome { .. }) => None,
-            (same, Event::Release) => Some(same),
+            (Status::Claimed | Status::Unknown, Event::RecordReceipt { .. } | Event::LoseOutcome { .. }) => None,
+            (same, Event::Release | Event::RecordReceipt { .. }) => Some(same),
             (_, Event::Complete { .. }) => Some(Status::Completed),
             (_, Event::Fail { .. }) => Some(Status::Failed),
         };

@@ -76,6 +76,7 @@ impl Trace {
     }
 
     /// Ends a subsegment, with an error's text if it failed.
+    #[expect(clippy::needless_pass_by_value, reason = "an ended subsegment cannot be ended again")]
     pub fn end(&self, segment: OpenSegment, error: Option<String>) {
         let ended = self.env.now();
         let id = format!("{:016x}", self.env.random());

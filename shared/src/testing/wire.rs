@@ -15,9 +15,9 @@ use serde_json::{Map, Value};
 pub struct Request {
     /// The Region it was signed for.
     pub region: String,
-    /// The service, named as in IAM actions.
+    /// The service, named as in IAM actions; `http` for a request that is not signed, which goes to no AWS service.
     pub service: String,
-    /// The operation, named as in the API's model.
+    /// The operation, named as in the API's model; method and URL of one that is not signed.
     pub operation: String,
     /// The host it went to.
     pub host: String,
@@ -42,20 +42,22 @@ impl Request {
         let header = |name: &str| request.headers().get(name).unwrap_or_default();
         // Credential=AKIAEXAMPLE/20261121/eu-west-1/rds/aws4_request
         let scope: Vec<&str> = header("authorization").split([',', ' ', '/']).collect();
-        let [_, _, _, region, service, ..] = scope.as_slice() else {
-            panic!("a request without a SigV4 signature: {}", request.uri());
+        let (region, service) = match scope.as_slice() {
+            [_, _, _, region, "monitoring", ..] => (*region, "cloudwatch"),
+            [_, _, _, region, service, ..] => (*region, *service),
+            _ => ("", "http"),
         };
-        let service = if *service == "monitoring" { "cloudwatch" } else { service };
         let uri: http::Uri = request.uri().parse().expect("a URI");
         let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
         let bytes = request.body().bytes().unwrap_or_default();
         let body = read_body(header("content-type"), bytes);
         let operation = match header("x-amz-target").rsplit_once('.') {
+            _ if service == "http" => format!("{} {}", request.method(), request.uri()),
             Some((_, operation)) => operation.to_owned(),
             None => body["Action"].as_str().map_or_else(|| by_path(request.method(), &path), str::to_owned),
         };
         Self {
-            region: (*region).to_owned(),
+            region: region.to_owned(),
             service: service.to_owned(),
             operation,
             host: uri.host().unwrap_or_default().to_owned(),
