@@ -190,6 +190,11 @@ fn command(
         .env("AWS_ACCESS_KEY_ID", root.access_key_id)
         .env("AWS_SECRET_ACCESS_KEY", root.secret_access_key)
         .env("AUTH", "true")
+        // These would listen on all addresses.
+        .env("IOT_MTLS_ENABLED", "0")
+        .env("SFTP_ENABLED", "0")
+        // With Docker it would run databases and tasks as containers, and remove containers it takes for its own.
+        .env("DOCKER_HOST", format!("unix://{}/no-docker.sock", temporary.display()))
         .env("AWS_ENDPOINT_URL", lambda_endpoint)
         .env("SFN_WAIT_SCALE", options.wait_scale.to_string()))
 }

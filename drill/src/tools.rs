@@ -79,8 +79,16 @@ fn remove_all_but_newest(runs: &Path, kept: usize) {
     let mut old: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     old.sort();
     for run in &old[..old.len().saturating_sub(kept)] {
-        let _left = fs::remove_dir_all(run);
+        if !is_running(run) {
+            let _left = fs::remove_dir_all(run);
+        }
     }
+}
+
+/// Whether the drill that made the directory, whose process id ends its name, may still use it.
+fn is_running(run: &Path) -> bool {
+    let name = run.to_string_lossy();
+    name.rsplit('-').next().is_some_and(|pid| Path::new("/proc").join(pid).exists())
 }
 
 /// Installs the tools unless they are there. Drills that start at the same time wait for each other.
@@ -249,11 +257,14 @@ mod tests {
     #[test]
     fn only_the_newest_runs_are_kept() {
         let runs = std::env::temp_dir().join(format!("drill-runs-{}", std::process::id()));
-        for name in ["1", "2", "3"] {
+        let running = format!("0-{}", std::process::id());
+        // No process has the id 0.
+        for name in [running.as_str(), "1-0", "2-0", "3-0"] {
             fs::create_dir_all(runs.join(name)).unwrap();
         }
         remove_all_but_newest(&runs, 2);
-        assert!(!runs.join("1").exists() && runs.join("2").exists() && runs.join("3").exists());
+        assert!(!runs.join("1-0").exists() && runs.join("2-0").exists() && runs.join("3-0").exists());
+        assert!(runs.join(running).exists(), "a drill that is still running needs its files");
         fs::remove_dir_all(runs).unwrap();
     }
 

@@ -1,29 +1,41 @@
 //! IAM for the calls that the gateway answers itself.
 //!
 //! The emulator checks role policies only for services it has, and a policy that lacks `xray:*` must
-//! fail here as it would on AWS. The gateway finds the calling Lambda function through its process,
-//! its role through the emulator, and asks the emulator's SimulatePrincipalPolicy.
+//! fail here as it would on AWS. The gateway finds the calling Lambda function through its process, its
+//! role and the role's policies through the emulator, and decides with [`policy`].
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::fault::Fault;
+use super::policy::{self, Question};
 use super::process_of;
 use super::request::Seen;
-use crate::aws::{Aws, xml_text};
+use crate::aws::{Aws, AwsError, xml_text, xml_texts};
+
+/// IAM is one for all Regions; its calls are signed for this one.
+const IAM_REGION: &str = "us-east-1";
 
 #[derive(Debug, Default)]
 pub(super) struct Authorization {
-    /// Role ARN by access key; a function's key is the same in all its processes.
+    /// Role name by access key; a function's key is the same in all its processes.
     roles: Mutex<BTreeMap<String, String>>,
 }
 
 impl Authorization {
     /// Whether the caller's role allows the call. `root` is a client with root credentials.
-    pub(super) async fn check(&self, seen: &Seen, peer: SocketAddr, root: &Aws) -> Result<(), Fault> {
+    pub(super) async fn check(
+        &self,
+        seen: &Seen,
+        body: &[u8],
+        peer: SocketAddr,
+        root: &Aws,
+        account_id: &str,
+    ) -> Result<(), Fault> {
         let Some(key) = seen.caller.access_key_id.as_deref() else {
             return Err(Fault::error(403, "MissingAuthenticationToken", "Request is missing Authentication Token"));
         };
@@ -38,19 +50,15 @@ impl Authorization {
                 .await
                 .ok_or_else(|| denied(key, &action, "the gateway found no Lambda function behind the call"))?,
         };
-        // Neither PutTraceSegments nor DescribeScalableTargets has resource-level permissions, and the
-        // scalable target's ARN is not known to a first registration.
-        let parameters = [
-            ("PolicySourceArn", role.as_str()),
-            ("ActionNames.member.1", action.as_str()),
-            ("ResourceArns.member.1", "*"),
-        ];
-        let answer = root.query("iam", "us-east-1", "SimulatePrincipalPolicy", &parameters).await;
-        let decision = answer.ok().and_then(|xml| xml_text(&xml, &["EvalDecision"]));
-        if decision.as_deref() == Some("allowed") {
+        let policies = policies_of(&role, root)
+            .await
+            .map_err(|error| denied(&role, &action, &format!("its policies could not be read: {error}")))?;
+        let resource = resource(seen, account_id);
+        let question = Question { action: &action, resource: &resource, context: context(body) };
+        if policy::allows(&policies, &question) {
             return Ok(());
         }
-        Err(denied(&role, &action, "because no identity-based policy allows it"))
+        Err(denied(&role, &action, &format!("no identity-based policy allows it on {resource}")))
     }
 
     fn known_role(&self, key: &str) -> Option<String> {
@@ -68,12 +76,57 @@ impl Authorization {
         let path = format!("/2015-03-31/functions/{function}/configuration");
         let text = root.rest("lambda", region, "GET", &path, "application/json", b"").await.ok()?;
         let configuration: Value = serde_json::from_str(&text).ok()?;
-        let role = configuration.get("Role")?.as_str()?.to_owned();
+        let role = configuration.get("Role")?.as_str()?.rsplit('/').next()?.to_owned();
         self.roles.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), role.clone());
         Some(role)
     }
 }
 
+/// The role's inline and managed policies, as they are now.
+async fn policies_of(role: &str, root: &Aws) -> Result<Vec<Value>, AwsError> {
+    let mut documents = Vec::new();
+    let of_role = [("RoleName", role)];
+    let names = root.query("iam", IAM_REGION, "ListRolePolicies", &of_role).await?;
+    for name in xml_texts(&names, &["PolicyNames", "member"]) {
+        let which = [("RoleName", role), ("PolicyName", name.as_str())];
+        let policy = root.query("iam", IAM_REGION, "GetRolePolicy", &which).await?;
+        documents.extend(xml_text(&policy, &["PolicyDocument"]));
+    }
+    let attached = root.query("iam", IAM_REGION, "ListAttachedRolePolicies", &of_role).await?;
+    for arn in xml_texts(&attached, &["member", "PolicyArn"]) {
+        let policy = root.query("iam", IAM_REGION, "GetPolicy", &[("PolicyArn", &arn)]).await?;
+        let version = xml_text(&policy, &["DefaultVersionId"]).unwrap_or_default();
+        let which = [("PolicyArn", arn.as_str()), ("VersionId", version.as_str())];
+        let version = root.query("iam", IAM_REGION, "GetPolicyVersion", &which).await?;
+        documents.extend(xml_text(&version, &["Document"]));
+    }
+    // Documents are URL-encoded (RFC 3986), says the API reference.
+    let parse = |document: String| serde_json::from_str(&percent_decode_str(&document).decode_utf8_lossy()).ok();
+    Ok(documents.into_iter().filter_map(parse).collect())
+}
+
+/// The resource that the action is checked on (Service Authorization Reference). A scalable target's
+/// ARN ends in an identifier that AWS makes up; `PutTraceSegments` and `DescribeScalableTargets` have no
+/// resource-level permissions.
+fn resource(seen: &Seen, account_id: &str) -> String {
+    if seen.operation == "RegisterScalableTarget" {
+        let region = &seen.region;
+        return format!("arn:aws:application-autoscaling:{region}:{account_id}:scalable-target/0");
+    }
+    "*".to_owned()
+}
+
+/// Condition keys of Application Auto Scaling.
+fn context(body: &[u8]) -> BTreeMap<String, String> {
+    let input: Value = serde_json::from_slice(body).unwrap_or_default();
+    let keys = [
+        ("application-autoscaling:service-namespace", "ServiceNamespace"),
+        ("application-autoscaling:scalable-dimension", "ScalableDimension"),
+    ];
+    let value = |field: &str| input.get(field).and_then(Value::as_str).map(str::to_owned);
+    keys.iter().filter_map(|(key, field)| Some(((*key).to_owned(), value(field)?))).collect()
+}
+
 fn denied(who: &str, action: &str, why: &str) -> Fault {
-    Fault::error(403, "AccessDeniedException", format!("{who} is not authorized to perform: {action} {why}"))
+    Fault::error(403, "AccessDeniedException", format!("{who} is not authorized to perform {action}: {why}"))
 }

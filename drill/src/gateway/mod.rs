@@ -8,6 +8,7 @@ mod authorization;
 mod call;
 mod fault;
 mod models;
+mod policy;
 mod process_of;
 mod proxy;
 mod request;

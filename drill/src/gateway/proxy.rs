@@ -135,7 +135,7 @@ impl Exchange {
 
     async fn by_model(&self, seen: &Seen) -> Result<Response<Full<Bytes>>, Fault> {
         let state = &self.state;
-        state.authorization.check(seen, self.peer, &state.root).await?;
+        state.authorization.check(seen, &self.body, self.peer, &state.root, &state.account_id).await?;
         let answer = if seen.service == "xray" {
             state.xray.answer(seen, &self.body)?
         } else {

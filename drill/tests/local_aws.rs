@@ -1,0 +1,303 @@
+//! The emulator and the gateway together: every disturbance and every model, seen from a client and from a
+//! deployed Lambda function.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use drill::aws::{Aws, AwsError};
+use drill::deploy::{Deployment, deploy};
+use drill::emulator::{LocalAws, LocalAwsOptions};
+use drill::gateway::{Call, Effect, Fault, KillPoint, Matcher, Outcome, Rule, ScalableTarget};
+use drill::progress::Progress;
+use drill::tools::{Tools, ensure_tools};
+use serde_json::{Value, json};
+
+const REGION: &str = "eu-west-1";
+const OTHER_REGION: &str = "eu-central-1";
+
+async fn start() -> (Tools, PathBuf, LocalAws) {
+    let progress = Progress::silent();
+    let tools = ensure_tools(&progress).await.unwrap();
+    let run_dir = tools.new_run_dir().unwrap();
+    let options = LocalAwsOptions { run_dir: run_dir.clone(), seed: 1, wait_scale: 0.01 };
+    let local = LocalAws::start(&tools, options, &progress).await.unwrap();
+    (tools, run_dir, local)
+}
+
+async fn create_table(aws: &Aws, region: &str) {
+    let table = json!({
+        "TableName": "drill-test",
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{ "AttributeName": "operation_id", "AttributeType": "S" }],
+        "KeySchema": [{ "AttributeName": "operation_id", "KeyType": "HASH" }],
+    });
+    aws.json("dynamodb", region, "CreateTable", &table).await.unwrap();
+}
+
+fn item(id: &str) -> Value {
+    json!({ "TableName": "drill-test", "Item": { "operation_id": { "S": id }, "status": { "S": "claimed" } } })
+}
+
+async fn put(aws: &Aws, region: &str, id: &str) -> Result<Value, AwsError> {
+    aws.json("dynamodb", region, "PutItem", &item(id)).await
+}
+
+async fn is_there(aws: &Aws, region: &str, id: &str) -> bool {
+    let key = json!({ "TableName": "drill-test", "Key": { "operation_id": { "S": id } } });
+    aws.json("dynamodb", region, "GetItem", &key).await.unwrap().get("Item").is_some()
+}
+
+fn puts(operation: &str) -> Matcher {
+    Matcher::any().service("dynamodb").operation("PutItem").body_contains(operation)
+}
+
+fn last_call(local: &LocalAws) -> Call {
+    local.gateway.calls().pop().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_is_blacked_out_answers_nothing_and_the_other_one_does() {
+    let (_tools, _run_dir, local) = start().await;
+    let (direct, aws) = (local.emulator.aws(), local.gateway.aws());
+    create_table(&direct, REGION).await;
+    create_table(&direct, OTHER_REGION).await;
+
+    let blackout = local.gateway.add_rule(Rule::blackout(OTHER_REGION));
+    let error = put(&aws, OTHER_REGION, "f-1#step#x").await.unwrap_err();
+    assert_eq!((error.status, error.code.as_str()), (0, "NoAnswer"));
+    put(&aws, REGION, "f-1#step#x").await.unwrap();
+    assert!(!is_there(&direct, OTHER_REGION, "f-1#step#x").await, "a refused call is not carried out");
+
+    let calls = local.gateway.calls();
+    assert_eq!(calls.iter().map(|call| call.region.as_str()).collect::<Vec<_>>(), [OTHER_REGION, REGION]);
+    assert_eq!(calls[0].outcome, Outcome::NoAnswer);
+    assert_eq!(calls[0].rule.as_deref(), Some("blackout of eu-central-1"));
+    assert_eq!(calls[1].outcome, Outcome::Ok { status: 200 });
+    assert_eq!(calls[1].iam_action, "dynamodb:PutItem");
+    assert_eq!(calls[1].caller.app.as_deref(), Some("drill"));
+    assert_eq!(calls[1].failover_id.as_deref(), Some("f-1"));
+
+    assert!(local.gateway.remove_rule(blackout));
+    put(&aws, OTHER_REGION, "f-1#step#x").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_or_cut_leaves_the_call_carried_out() {
+    let (_tools, _run_dir, local) = start().await;
+    let (direct, aws) = (local.emulator.aws(), local.gateway.aws());
+    create_table(&direct, REGION).await;
+    local.gateway.add_rule(Rule::new("dropped", puts("dropped"), Effect::DropAnswer).times(1));
+    local.gateway.add_rule(Rule::new("cut", puts("cut"), Effect::CutAnswer).times(1));
+
+    assert_eq!(put(&aws, REGION, "dropped").await.unwrap_err().code, "NoAnswer");
+    assert_eq!(last_call(&local).outcome, Outcome::AnswerLost);
+    assert!(is_there(&direct, REGION, "dropped").await);
+    put(&aws, REGION, "dropped").await.unwrap();
+
+    assert_eq!(put(&aws, REGION, "cut").await.unwrap_err().code, "NoAnswer", "half an answer is none");
+    assert!(is_there(&direct, REGION, "cut").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_have_the_form_of_the_services_protocol_and_delays_pass() {
+    let (_tools, _run_dir, local) = start().await;
+    let aws = local.gateway.aws();
+    create_table(&local.emulator.aws(), REGION).await;
+    local.gateway.add_rule(Rule::new("slow", puts("slow"), Effect::Delay(Duration::from_millis(300))));
+    local.gateway.add_rule(Rule::new("busy", puts("busy"), Effect::Answer(Fault::Throttled)).skip(1).times(1));
+    let rds = Matcher::any().service("rds");
+    let fault = Fault::error(400, "InvalidGlobalClusterStateFault", "busy");
+    local.gateway.add_rule(Rule::new("state", rds, Effect::Answer(fault)));
+    let route53 = Matcher::any().service("route53");
+    local.gateway.add_rule(Rule::new("down", route53, Effect::Answer(Fault::Unavailable)));
+
+    let start = Instant::now();
+    put(&aws, REGION, "slow").await.unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    put(&aws, REGION, "busy").await.unwrap();
+    let busy = put(&aws, REGION, "busy").await.unwrap_err();
+    assert_eq!((busy.status, busy.code.as_str()), (400, "ThrottlingException"));
+    put(&aws, REGION, "busy").await.unwrap();
+    let rds = aws.query("rds", REGION, "DescribeGlobalClusters", &[]).await.unwrap_err();
+    assert_eq!((rds.code.as_str(), rds.message.as_str()), ("InvalidGlobalClusterStateFault", "busy"));
+    let zones = aws.rest("route53", "us-east-1", "GET", "/2013-04-01/hostedzone", "text/xml", b"").await;
+    assert_eq!(zones.unwrap_err().code, "ServiceUnavailable");
+    let recorded = last_call(&local).outcome;
+    assert_eq!(recorded, Outcome::Error { status: 503, code: "ServiceUnavailable".to_owned() });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn raising_a_scalable_targets_minimum_raises_the_services_count() {
+    let (_tools, _run_dir, local) = start().await;
+    let (direct, aws) = (local.emulator.aws(), local.gateway.aws());
+    let ecs = async |operation: &str, input: Value| direct.json("ecs", REGION, operation, &input).await.unwrap();
+    ecs("CreateCluster", json!({ "clusterName": "trading" })).await;
+    let container = json!([{ "name": "app", "image": "app" }]);
+    ecs("RegisterTaskDefinition", json!({ "family": "api", "containerDefinitions": container })).await;
+    let service = json!({ "cluster": "trading", "serviceName": "api", "taskDefinition": "api", "desiredCount": 1 });
+    ecs("CreateService", service).await;
+
+    let mut target = json!({
+        "ServiceNamespace": "ecs", "ResourceId": "service/trading/api",
+        "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": 3, "MaxCapacity": 6,
+    });
+    let register =
+        async |target: &Value| aws.json("application-autoscaling", REGION, "RegisterScalableTarget", target).await;
+    register(&target).await.unwrap();
+    let described = ecs("DescribeServices", json!({ "cluster": "trading", "services": ["api"] })).await;
+    assert_eq!(described["services"][0]["desiredCount"], 3);
+    let expected = ScalableTarget {
+        region: REGION.to_owned(),
+        namespace: "ecs".to_owned(),
+        resource_id: "service/trading/api".to_owned(),
+        dimension: "ecs:service:DesiredCount".to_owned(),
+        min: 3,
+        max: 6,
+    };
+    assert_eq!(local.gateway.scalable_targets(), [expected]);
+    target["ResourceId"] = json!("service/trading/missing");
+    assert_eq!(register(&target).await.unwrap_err().code, "ValidationException");
+    assert!(last_call(&local).answered_by_model);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lag_metrics_can_be_published_and_read_back() {
+    let (_tools, _run_dir, local) = start().await;
+    let aws = local.gateway.aws();
+    let datum = [
+        ("Namespace", "AWS/RDS"),
+        ("MetricData.member.1.MetricName", "AuroraGlobalDBReplicationLag"),
+        ("MetricData.member.1.Dimensions.member.1.Name", "DBClusterIdentifier"),
+        ("MetricData.member.1.Dimensions.member.1.Value", "trading-dr"),
+        ("MetricData.member.1.Unit", "Milliseconds"),
+        ("MetricData.member.1.Value", "750"),
+    ];
+    aws.query("monitoring", REGION, "PutMetricData", &datum).await.unwrap();
+    let query = [
+        ("StartTime", "2020-01-01T00:00:00Z"),
+        ("EndTime", "2100-01-01T00:00:00Z"),
+        ("MetricDataQueries.member.1.Id", "lag"),
+        ("MetricDataQueries.member.1.MetricStat.Metric.Namespace", "AWS/RDS"),
+        ("MetricDataQueries.member.1.MetricStat.Metric.MetricName", "AuroraGlobalDBReplicationLag"),
+        ("MetricDataQueries.member.1.MetricStat.Metric.Dimensions.member.1.Name", "DBClusterIdentifier"),
+        ("MetricDataQueries.member.1.MetricStat.Metric.Dimensions.member.1.Value", "trading-dr"),
+        ("MetricDataQueries.member.1.MetricStat.Period", "60"),
+        ("MetricDataQueries.member.1.MetricStat.Stat", "Average"),
+    ];
+    let xml = aws.query("monitoring", REGION, "GetMetricData", &query).await.unwrap();
+    assert_eq!(drill::aws::xml_text(&xml, &["Values", "member"]).as_deref(), Some("750.0"), "{xml}");
+}
+
+/// The function in `tests/function`, with the virtual environment's Python as its interpreter.
+async fn deploy_caller(tools: &Tools, run_dir: &Path, local: &LocalAws) -> BTreeMap<String, String> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/function");
+    let package = run_dir.join("function");
+    fs::create_dir_all(&package).unwrap();
+    let template = package.join("template.yaml");
+    fs::copy(source.join("template.yaml"), &template).unwrap();
+    let code = fs::read_to_string(source.join("bootstrap.py")).unwrap();
+    let bootstrap = package.join("bootstrap");
+    fs::write(&bootstrap, format!("#!{}\n{code}", tools.python.display())).unwrap();
+    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).unwrap();
+    let parameters = BTreeMap::from([("Greeting".to_owned(), r#"{"a": "b c", "d": [1, 2]}"#.to_owned())]);
+    let deployment =
+        Deployment { template: &template, region: REGION, stack_name: "drill-test", parameters: &parameters, run_dir };
+    deploy(tools, &local.emulator, &deployment, &Progress::silent()).await.unwrap()
+}
+
+async fn invoke(aws: &Aws, event: &Value) -> Value {
+    let path = "/2015-03-31/functions/drill-test-caller/invocations";
+    let body = event.to_string();
+    let answer = aws.rest("lambda", REGION, "POST", path, "application/json", body.as_bytes()).await.unwrap();
+    serde_json::from_str(&answer).unwrap()
+}
+
+fn put_event(id: &str) -> Value {
+    json!({
+        "service": "dynamodb", "region": REGION, "operation": "put_item",
+        "parameters": { "TableName": "drill-test", "Item": { "operation_id": { "S": id } } },
+    })
+}
+
+async fn run_machine(aws: &Aws, machine: &str, event: &Value) -> Value {
+    let start = json!({ "stateMachineArn": machine, "input": event.to_string() });
+    let execution = aws.json("states", REGION, "StartExecution", &start).await.unwrap();
+    let which = json!({ "executionArn": execution["executionArn"] });
+    for _ in 0..600 {
+        let state = aws.json("states", REGION, "DescribeExecution", &which).await.unwrap();
+        if state["status"] != "RUNNING" {
+            return state;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the execution did not end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployed_functions_calls_go_through_the_gateway_under_its_role() {
+    let (tools, run_dir, local) = start().await;
+    let aws = local.emulator.aws();
+    let outputs = deploy_caller(&tools, &run_dir, &local).await;
+    assert_eq!(outputs["FunctionName"], "drill-test-caller");
+    assert_eq!(outputs["Greeting"], r#"{"a": "b c", "d": [1, 2]}"#, "parameters arrive as they are");
+
+    let answer = invoke(&aws, &put_event("f-1#step#x")).await;
+    assert_eq!(answer["region"], REGION, "{answer}");
+    let call = last_call(&local);
+    assert_eq!((call.caller.app.as_deref(), call.operation.as_str()), (Some("caller"), "PutItem"));
+    assert!(call.caller.access_key_id.unwrap().starts_with("ASIA"));
+
+    let denied = json!({
+        "service": "dynamodb", "region": REGION, "operation": "delete_item",
+        "parameters": { "TableName": "drill-test", "Key": { "operation_id": { "S": "f-1#step#x" } } },
+    });
+    assert_eq!(invoke(&aws, &denied).await["code"], "AccessDeniedException");
+    let document = json!({
+        "id": "70de5b6f19ff9a0a", "trace_id": "1-581cf771-a006649127e371903a2de979", "name": "step",
+        "type": "subsegment", "parent_id": "53995c3f42cd8ad8", "start_time": 1.5, "end_time": 2.5,
+    });
+    let trace = json!({
+        "service": "xray", "region": REGION, "operation": "put_trace_segments",
+        "parameters": { "TraceSegmentDocuments": [document.to_string()] },
+    });
+    assert_eq!(invoke(&aws, &trace).await["answer"]["UnprocessedTraceSegments"], json!([]));
+    assert_eq!(local.gateway.trace_segments()[0].document, document);
+    let describe = json!({
+        "service": "application-autoscaling", "region": REGION, "operation": "describe_scalable_targets",
+        "parameters": { "ServiceNamespace": "ecs" },
+    });
+    assert_eq!(invoke(&aws, &describe).await["code"], "AccessDeniedException", "models enforce the role too");
+    let register = json!({
+        "service": "application-autoscaling", "region": REGION, "operation": "register_scalable_target",
+        "parameters": {
+            "ServiceNamespace": "ecs", "ResourceId": "service/none/none",
+            "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": 1, "MaxCapacity": 2,
+        },
+    });
+    assert_eq!(invoke(&aws, &register).await["code"], "ValidationException", "allowed, but there is no such service");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_function_fails_its_execution_and_starts_again_for_the_next_one() {
+    let (tools, run_dir, local) = start().await;
+    let aws = local.emulator.aws();
+    let outputs = deploy_caller(&tools, &run_dir, &local).await;
+    let machine = &outputs["MachineArn"];
+    for (point, id, applied) in
+        [(KillPoint::BeforeForwarding, "before", false), (KillPoint::AfterForwarding, "after", true)]
+    {
+        local.gateway.add_rule(Rule::new(id, puts(id), Effect::KillCaller(point)).times(1));
+        let failed = run_machine(&aws, machine, &put_event(id)).await;
+        assert_eq!((&failed["status"], &failed["error"]), (&json!("FAILED"), &json!("Runtime.ExitError")));
+        assert_eq!(last_call(&local).outcome, Outcome::Killed { point });
+        assert_eq!(is_there(&aws, REGION, id).await, applied);
+        let succeeded = run_machine(&aws, machine, &put_event(id)).await;
+        assert_eq!(succeeded["status"], "SUCCEEDED", "{succeeded}");
+        assert!(is_there(&aws, REGION, id).await);
+    }
+}
