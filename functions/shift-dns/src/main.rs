@@ -1,5 +1,9 @@
-//! x
+//! The Lambda function `shift-dns`.
+
+use failover::runtime;
+use shift_dns::ShiftDns;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::run(lambda_runtime::service_fn(|e: lambda_runtime::LambdaEvent<serde_json::Value>| async move { Ok::<_, lambda_runtime::Error>(e.payload) })).await
+    runtime::serve("shift-dns", |tools| Ok(ShiftDns::new(tools)), shift_dns::handle).await
 }
