@@ -237,6 +237,11 @@ impl Error {
     pub fn from_change(doing: impl Into<String>, source: CallError) -> Self {
         match source.sent {
             Sent::PossiblyApplied => Self::OutcomeUnknown { doing: doing.into(), source },
+            // A read may look too early, but a change is planned on what was seen: repeating it cannot help.
+            Sent::NotSent | Sent::Rejected if source.meaning == Meaning::NotFound => Self::Refused {
+                reason: format!("{}: {source}", doing.into()),
+                cure: "create what AWS does not find, or correct the request, and start the run again".to_owned(),
+            },
             Sent::NotSent | Sent::Rejected => Self::from_read(doing, source),
         }
     }
@@ -280,6 +285,15 @@ mod tests {
         assert_eq!(diagnostic.error_type, "Failover.Transient");
         assert!(diagnostic.error_message.contains("promoting"), "{}", diagnostic.error_message);
         assert!(diagnostic.error_message.contains("Rate exceeded"), "{}", diagnostic.error_message);
+    }
+
+    #[test]
+    fn a_change_of_what_does_not_exist_is_refused_and_a_read_of_it_is_tried_again() {
+        let source = CallError::rejected("route53", "ChangeResourceRecordSets", "NoSuchHealthCheck", "No check h1");
+        let refused = Error::from_change("shifting", source.clone());
+        assert_eq!(refused.code(), ErrorCode::Refused);
+        assert!(refused.to_string().contains("shifting") && refused.to_string().contains("No check h1"), "{refused}");
+        assert_eq!(Error::from_read("reading", source).code(), ErrorCode::Transient);
     }
 
     #[test]
