@@ -1,5 +1,7 @@
 //! What the integration tests share: a local AWS to run against, and the toolbox of a function that talks to it.
 
+pub mod template;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

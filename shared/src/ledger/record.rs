@@ -327,10 +327,10 @@ mod tests {
     #[test]
     fn the_whole_table_of_status_and_event_is_as_drawn() {
         let expected = |status, event: &Event| match (status, event) {
-            (Status::Completed | Status::Failed, _) => None,
+            (Status::Completed | Status::Failed, _)
+            | (Status::Claimed | Status::Unknown, Event::RecordReceipt { .. } | Event::LoseOutcome { .. }) => None,
             (_, Event::RecordIntent { .. }) => Some(Status::Intent),
             (Status::Intent, Event::LoseOutcome { .. }) => Some(Status::Unknown),
-            (Status::Claimed | Status::Unknown, Event::RecordReceipt { .. } | Event::LoseOutcome { .. }) => None,
             (same, Event::Release | Event::RecordReceipt { .. }) => Some(same),
             (_, Event::Complete { .. }) => Some(Status::Completed),
             (_, Event::Fail { .. }) => Some(Status::Failed),

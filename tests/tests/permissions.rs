@@ -1,0 +1,142 @@
+//! Each role's permissions against the calls its function makes: nothing missing, nothing unused (W1.2).
+//!
+//! The calls are read from the source, where each is made through `Calls::call` with its IAM names. Whether the names
+//! are right and the resources suffice is shown by the drill, whose emulator enforces the roles.
+#![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use failover_tests::project_root;
+use failover_tests::template::{
+    FUNCTION_RESOURCES, all_states, allowed_actions, definition, statements, strings, template,
+};
+
+/// What Lambda itself does with a function's role: logs, and failed asynchronous events.
+const BY_LAMBDA: [&str; 3] = ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
+/// What every function does besides its own calls: the ledger's compare-and-set and gate, and its subsegments.
+const BY_SHARED: [&str; 3] = ["dynamodb:GetItem", "dynamodb:UpdateItem", "xray:PutTraceSegments"];
+/// What Step Functions itself does with the state machine's role: logs and traces.
+const BY_STEP_FUNCTIONS: [&str; 2] = ["logs:", "xray:"];
+
+/// Every `call("service", "Operation"` in a folder's Rust files, as an IAM action.
+fn calls_in(folder: &Path) -> BTreeSet<String> {
+    let mut actions = BTreeSet::new();
+    for entry in fs::read_dir(folder).expect("the folder is readable") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            actions.extend(calls_in(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            actions.extend(calls_of(&fs::read_to_string(&path).expect("readable")));
+        }
+    }
+    actions
+}
+
+fn calls_of(source: &str) -> Vec<String> {
+    let mut rest = source;
+    let mut found = Vec::new();
+    while let Some(start) = rest.find(".call(") {
+        rest = &rest[start + ".call(".len()..];
+        let words: Vec<&str> = rest.splitn(5, '"').collect();
+        if let [blank, service, comma, operation, _] = words.as_slice()
+            && blank.trim().is_empty()
+            && comma.trim() == ","
+        {
+            found.push(format!("{service}:{operation}"));
+        }
+    }
+    found
+}
+
+fn role_permits_exactly_the_calls_of(function: &str) {
+    let template = template().expect("the template is readable");
+    let (_, resource) = FUNCTION_RESOURCES.into_iter().find(|(name, _)| *name == function).expect("a known function");
+    let allowed: BTreeSet<String> = allowed_actions(&template, &format!("{resource}Role"))
+        .into_iter()
+        .filter(|action| !BY_LAMBDA.contains(&action.as_str()))
+        .collect();
+    let mut made = calls_in(&project_root().join("functions").join(function).join("src"));
+    assert!(!made.is_empty(), "no call was found in the source of {function}");
+    made.extend(BY_SHARED.map(str::to_owned));
+    let missing: Vec<_> = made.difference(&allowed).collect();
+    let unused: Vec<_> = allowed.difference(&made).collect();
+    assert!(missing.is_empty(), "the role of {function} lacks {missing:?}");
+    assert!(unused.is_empty(), "the role of {function} permits what is never called: {unused:?}");
+}
+
+#[test]
+fn the_role_of_promote_aurora_permits_exactly_its_calls() {
+    role_permits_exactly_the_calls_of("promote-aurora");
+}
+
+#[test]
+fn the_role_of_scale_ecs_permits_exactly_its_calls() {
+    role_permits_exactly_the_calls_of("scale-ecs");
+}
+
+#[test]
+fn the_role_of_shift_dns_permits_exactly_its_calls() {
+    role_permits_exactly_the_calls_of("shift-dns");
+}
+
+#[test]
+fn the_role_of_health_probe_permits_exactly_its_calls() {
+    role_permits_exactly_the_calls_of("health-probe");
+}
+
+#[test]
+fn what_lambda_does_with_a_functions_role_is_permitted() {
+    let template = template().expect("readable");
+    for (function, resource) in FUNCTION_RESOURCES {
+        let allowed = allowed_actions(&template, &format!("{resource}Role"));
+        for action in ["logs:CreateLogStream", "logs:PutLogEvents"] {
+            assert!(allowed.contains(action), "{function} cannot log without {action}");
+        }
+    }
+    let probe = allowed_actions(&template, "HealthProbeRole");
+    assert!(probe.contains("sqs:SendMessage"), "a failed event of health-probe would be lost without sqs:SendMessage");
+}
+
+#[test]
+fn the_shared_calls_are_those_of_the_shared_crate() {
+    let made = calls_in(&project_root().join("shared/src"));
+    let expected: BTreeSet<String> =
+        BY_SHARED.into_iter().filter(|action| !action.starts_with("xray:")).map(str::to_owned).collect();
+    assert_eq!(made, expected);
+}
+
+#[test]
+fn the_state_machines_role_permits_exactly_its_integrations() {
+    let states = all_states(&definition().expect("readable"));
+    let made: BTreeSet<String> = states
+        .iter()
+        .filter_map(|(_, state)| state["Resource"].as_str())
+        .filter_map(|resource| resource.split(":::").nth(1))
+        .map(|integration| match integration {
+            "lambda:invoke" => "lambda:InvokeFunction".to_owned(),
+            "aws-sdk:ssm:getParameter" => "ssm:GetParameter".to_owned(),
+            "sns:publish" | "sns:publish.waitForTaskToken" => "sns:Publish".to_owned(),
+            other => other.to_owned(),
+        })
+        .collect();
+    let allowed: BTreeSet<String> = allowed_actions(&template().expect("readable"), "FailoverStateMachineRole")
+        .into_iter()
+        .filter(|action| !BY_STEP_FUNCTIONS.iter().any(|prefix| action.starts_with(prefix)))
+        .collect();
+    assert_eq!(made, allowed);
+}
+
+#[test]
+fn no_role_permits_an_action_by_wildcard() {
+    let template = template().expect("readable");
+    let roles = FUNCTION_RESOURCES.map(|(_, resource)| format!("{resource}Role"));
+    for role in roles.iter().map(String::as_str).chain(["FailoverStateMachineRole"]) {
+        for statement in statements(&template, role) {
+            for action in strings(&statement["Action"]) {
+                assert!(!action.contains('*'), "{role} permits {action}");
+            }
+        }
+    }
+}
