@@ -315,7 +315,11 @@ impl<S: Step> Invocation<'_, S> {
                 held.record = ledger.record(&held.record, Event::LoseOutcome { error: chain(&error) }).await?;
                 Ok(())
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                // Certainly not applied: the next attempt need not wait for it to show.
+                held.record = ledger.record(&held.record, Event::Retract).await?;
+                Err(error)
+            }
         }
     }
 

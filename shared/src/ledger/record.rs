@@ -3,10 +3,11 @@
 //! ```text
 //!             claim            record intent           complete
 //!   (absent) -------> claimed ----------------> intent ---------> completed
-//!                       ^  |                     |  ^                  (answered from the record for ever)
-//!        lease ran out, |  | fail    lose outcome|  | record intent
-//!        was released,  |  v                     v  |
-//!        or retryable   +- failed <---- fail -- unknown
+//!                      ^ |  ^ <---- retract ----  |  ^                 (answered from the record for ever)
+//!        lease ran out,| |  |                     |  | record intent
+//!        was released, | |  +---- by claim ----+  | lose outcome
+//!        or retryable  | | fail                |  v  |
+//!                      +-+-> failed <-- fail --+ unknown
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -142,6 +143,8 @@ pub enum Event {
         /// What AWS gave.
         receipt: String,
     },
+    /// AWS certainly did not apply the change.
+    Retract,
     /// The change may or may not have been applied.
     LoseOutcome {
         /// What was seen of it.
@@ -168,6 +171,7 @@ impl Event {
         match self {
             Self::RecordIntent { .. } => "record intent",
             Self::RecordReceipt { .. } => "record receipt",
+            Self::Retract => "retract",
             Self::LoseOutcome { .. } => "lose outcome",
             Self::Release => "release",
             Self::Complete { .. } => "complete",
@@ -219,14 +223,20 @@ impl Record {
         let mut next = Self { timestamp: now, ..self.clone() };
         match (self.status, event) {
             (Status::Completed | Status::Failed, _)
-            | (Status::Claimed, Event::RecordReceipt { .. } | Event::LoseOutcome { .. })
-            | (Status::Unknown, Event::RecordReceipt { .. } | Event::LoseOutcome { .. }) => return Err(illegal),
+            | (
+                Status::Claimed | Status::Unknown,
+                Event::RecordReceipt { .. } | Event::Retract | Event::LoseOutcome { .. },
+            ) => return Err(illegal),
             (Status::Claimed | Status::Intent | Status::Unknown, Event::RecordIntent { action }) => {
                 next.status = Status::Intent;
                 next.intent = Some(Intent { action, at: now, receipt: None });
             }
             (Status::Intent, Event::RecordReceipt { receipt }) => {
                 next.intent = next.intent.map(|intent| Intent { receipt: Some(receipt), ..intent });
+            }
+            (Status::Intent, Event::Retract) => {
+                next.status = Status::Claimed;
+                next.intent = None;
             }
             (Status::Intent, Event::LoseOutcome { error }) => {
                 next.status = Status::Unknown;
@@ -317,6 +327,7 @@ mod tests {
         vec![
             Event::RecordIntent { action: json!({"do": "it"}) },
             Event::RecordReceipt { receipt: "C1".to_owned() },
+            Event::Retract,
             Event::LoseOutcome { error: "reset".to_owned() },
             Event::Release,
             Event::Complete { result: json!({"done": true}) },
@@ -328,10 +339,14 @@ mod tests {
     fn the_whole_table_of_status_and_event_is_as_drawn() {
         let expected = |status, event: &Event| match (status, event) {
             (Status::Completed | Status::Failed, _)
-            | (Status::Claimed | Status::Unknown, Event::RecordReceipt { .. } | Event::LoseOutcome { .. }) => None,
+            | (
+                Status::Claimed | Status::Unknown,
+                Event::RecordReceipt { .. } | Event::Retract | Event::LoseOutcome { .. },
+            ) => None,
+            (Status::Intent, Event::Retract) => Some(Status::Claimed),
             (_, Event::RecordIntent { .. }) => Some(Status::Intent),
             (Status::Intent, Event::LoseOutcome { .. }) => Some(Status::Unknown),
-            (same, Event::Release | Event::RecordReceipt { .. }) => Some(same),
+            (same, Event::Release | Event::RecordReceipt { .. } | Event::Retract) => Some(same),
             (_, Event::Complete { .. }) => Some(Status::Completed),
             (_, Event::Fail { .. }) => Some(Status::Failed),
         };
@@ -375,6 +390,13 @@ mod tests {
         let held = record(Status::Claimed).apply(Event::RecordIntent { action: action.clone() }, NOW).expect("legal");
         let taken = Record::claim(Some(&held), &claim_by("b"), LATER).expect("expired");
         assert_eq!(taken.intent.map(|intent| intent.action), Some(action));
+    }
+
+    #[test]
+    fn a_change_that_was_certainly_not_applied_leaves_no_intent() {
+        let intended = record(Status::Claimed).apply(Event::RecordIntent { action: json!(1) }, NOW).expect("legal");
+        let retracted = intended.apply(Event::Retract, LATER).expect("legal");
+        assert_eq!((retracted.status, retracted.intent), (Status::Claimed, None));
     }
 
     #[test]

@@ -1,0 +1,116 @@
+//! The architecture's invariants that can be read off the source (see ARCHITECTURE.md).
+#![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use failover_tests::project_root;
+
+const FUNCTIONS: [&str; 4] = ["promote-aurora", "scale-ecs", "shift-dns", "health-probe"];
+/// Where decisions are made.
+const PURE: [&str; 8] = [
+    "functions/promote-aurora/src/plan.rs",
+    "functions/scale-ecs/src/plan.rs",
+    "functions/shift-dns/src/plan.rs",
+    "functions/health-probe/src/judge.rs",
+    "functions/health-probe/src/run_plan.rs",
+    "functions/health-probe/src/report.rs",
+    "shared/src/ledger/record.rs",
+    "shared/src/ledger/plan_item.rs",
+];
+/// The operations that change something, as they stand in calls.
+const CHANGES: [&str; 9] = [
+    "\"SwitchoverGlobalCluster\"",
+    "\"FailoverGlobalCluster\"",
+    "\"RemoveFromGlobalCluster\"",
+    "\"UpdateService\"",
+    "\"RegisterScalableTarget\"",
+    "\"ChangeResourceRecordSets\"",
+    "\"StartExecution\"",
+    "\"Publish\"",
+    "\"UpdateItem\"",
+];
+/// The only files that may make them.
+const MAY_CHANGE: [&str; 5] = [
+    "functions/promote-aurora/src/act.rs",
+    "functions/scale-ecs/src/act.rs",
+    "functions/shift-dns/src/act.rs",
+    "functions/health-probe/src/trigger.rs",
+    "shared/src/ledger/store.rs",
+];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(project_root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A file without its tests and its comments.
+fn code(path: &str) -> String {
+    let text = read(path);
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("the folder is readable") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+#[test]
+fn decisions_hold_no_async_code_no_sdk_type_no_clock_and_no_environment() {
+    for path in PURE {
+        let code = code(path);
+        for forbidden in ["async ", ".await", "aws_sdk_", "aws_smithy_", "SystemTime", "Instant", "std::env", "Toolbox"] {
+            assert!(!code.contains(forbidden), "{path} contains {forbidden:?}");
+        }
+    }
+}
+
+#[test]
+fn only_the_acting_files_change_anything_in_aws() {
+    let root = project_root();
+    let folders = FUNCTIONS.iter().map(|function| root.join("functions").join(function).join("src")).chain([root.join("shared/src")]);
+    for path in folders.flat_map(|folder| rust_files(&folder)) {
+        let name = path.strip_prefix(&root).expect("within the project").to_string_lossy().into_owned();
+        if MAY_CHANGE.contains(&name.as_str()) || name.starts_with("shared/src/testing") {
+            continue;
+        }
+        let code = code(&name);
+        for change in CHANGES {
+            assert!(!code.contains(&format!(", {change}")), "{name} makes {change}");
+        }
+    }
+}
+
+#[test]
+fn functions_never_depend_on_each_other() {
+    for function in FUNCTIONS {
+        let manifest = read(&format!("functions/{function}/Cargo.toml"));
+        for other in FUNCTIONS.into_iter().filter(|other| *other != function) {
+            assert!(!manifest.lines().any(|line| line.starts_with(other)), "{function} depends on {other}");
+        }
+    }
+}
+
+#[test]
+fn a_function_depends_on_no_service_crate_that_it_does_not_call() {
+    for function in FUNCTIONS {
+        let manifest = read(&format!("functions/{function}/Cargo.toml"));
+        let dependencies = manifest.split("[dev-dependencies]").next().unwrap_or_default();
+        let sources: String = rust_files(&project_root().join("functions").join(function).join("src"))
+            .iter()
+            .map(|path| fs::read_to_string(path).expect("readable"))
+            .collect();
+        for line in dependencies.lines().filter(|line| line.starts_with("aws-sdk-")) {
+            let package = line.split(['.', ' ', '=']).next().unwrap_or_default();
+            assert!(sources.contains(&package.replace('-', "_")), "{function} does not use {package}");
+        }
+    }
+}
