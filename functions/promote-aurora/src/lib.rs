@@ -1,1 +1,98 @@
-//! x
+//! `promote-aurora` (F5): makes the target cluster the writer of its Aurora Global Database.
+//!
+//! "Promoted" is a state, not an answer: nothing is pending on the global cluster, the target is its writer (or was taken
+//! out of it), the target is available, and so is an instance that writes. Whoever brought that about, the step is done.
+
+mod act;
+mod observe;
+pub mod plan;
+
+use std::sync::Arc;
+
+use failover::aws_call::CallError;
+use failover::config::{self, Variables};
+use failover::contract::{ClusterArn, ClusterId, PromoteRequest, RunContext, StepResponse, Timestamp};
+use failover::env::Deadline;
+use failover::error::Error;
+use failover::runtime::Toolbox;
+use failover::step::{self, LastChange, Plan, Step};
+use serde_json::Value;
+
+use plan::{Action, Observation, Promotion};
+
+/// The function, ready for invocations.
+#[derive(Clone, Debug)]
+pub struct PromoteAurora {
+    tools: Toolbox,
+    /// `GLOBAL_CLUSTER_ID`: for requests that name none.
+    global_cluster: ClusterId,
+    /// `DR_CLUSTER_ID` in `DR_REGION`: for requests that name none.
+    target: ClusterArn,
+}
+
+impl PromoteAurora {
+    /// Reads what this function needs of the environment beyond the common part.
+    ///
+    /// # Errors
+    /// [`Error::Config`] that names `GLOBAL_CLUSTER_ID` or `DR_CLUSTER_ID`.
+    pub fn new(tools: Toolbox, variables: &impl Variables) -> Result<Self, Error> {
+        let global_cluster = config::cluster_id(variables, "GLOBAL_CLUSTER_ID")?;
+        let cluster = config::cluster_id(variables, "DR_CLUSTER_ID")?;
+        let target = ClusterArn::new(&tools.config.dr_region, &tools.config.account, &cluster);
+        Ok(Self { tools, global_cluster, target })
+    }
+}
+
+/// Carries out one invocation.
+///
+/// # Errors
+/// See [`Error`]: its code tells the state machine what to do.
+pub async fn handle(step: Arc<PromoteAurora>, request: Value, deadline: Deadline) -> Result<StepResponse, Error> {
+    step::run(step.as_ref(), &step.tools, request, deadline).await
+}
+
+impl Step for PromoteAurora {
+    const NAME: &'static str = "promote-aurora";
+    type Wire = PromoteRequest;
+    type Request = Promotion;
+    type Observation = Observation;
+    type Action = Action;
+
+    fn complete(&self, request: PromoteRequest) -> Result<Promotion, Error> {
+        let target = request.target_cluster_arn.unwrap_or_else(|| self.target.clone());
+        let (expected, found) = (&self.tools.config.account, target.account());
+        if found != *expected {
+            let problem = format!("{target} belongs to account {found}; this function works in account {expected}");
+            return Err(Error::InvalidRequest { field: "target_cluster_arn".to_owned(), problem });
+        }
+        let global_cluster = request.global_cluster_id.unwrap_or_else(|| self.global_cluster.clone());
+        Ok(Promotion { run: request.run, global_cluster, target: lower_case(target), mode: request.mode })
+    }
+
+    fn run_of(request: &Promotion) -> &RunContext {
+        &request.run
+    }
+
+    fn resource(request: &Promotion) -> String {
+        request.target.to_string()
+    }
+
+    async fn observe(&self, request: &Promotion, last: Option<&LastChange<Action>>) -> Result<Observation, Error> {
+        observe::observe(&self.tools, request, last).await
+    }
+
+    fn plan(request: &Promotion, seen: &Observation, now: Timestamp) -> Plan<Action> {
+        plan::plan(request, seen, now)
+    }
+
+    async fn act(&self, _: &Promotion, action: &Action) -> Result<Option<String>, CallError> {
+        act::act(&self.tools, action).await.map(|()| None)
+    }
+}
+
+/// RDS stores identifiers in lower case whatever they were created with; answers are compared with the request.
+/// Source: <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBCluster.html>
+fn lower_case(arn: ClusterArn) -> ClusterArn {
+    // Lower case is never a malformed ARN; an ARN that could not be read stays what it is.
+    ClusterArn::parse(&arn.as_str().to_ascii_lowercase()).unwrap_or(arn)
+}

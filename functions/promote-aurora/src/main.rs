@@ -1,5 +1,10 @@
-//! x
+//! The Lambda function `promote-aurora`.
+
+use failover::config::ProcessEnvironment;
+use promote_aurora::PromoteAurora;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::run(lambda_runtime::service_fn(|e: lambda_runtime::LambdaEvent<serde_json::Value>| async move { Ok::<_, lambda_runtime::Error>(e.payload) })).await
+    let build = |tools| PromoteAurora::new(tools, &ProcessEnvironment);
+    failover::runtime::serve("promote-aurora", build, promote_aurora::handle).await
 }
