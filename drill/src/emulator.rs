@@ -177,7 +177,7 @@ fn command(
     fs::create_dir_all(&temporary).map_err(Error::io(format!("creating {}", temporary.display())))?;
     let root = root_credentials();
     Ok(ChildCommand::new(&tools.python, &tools.python, options.run_dir.join("emulator.log"))
-        .args(["-m", "ministack"])
+        .arg(tools.workspace.join("drill/tools/emulator.py"))
         // The Lambda processes inherit the emulator's environment, so nothing of the user's gets in.
         .own_environment()
         .env("HOME", &temporary)
