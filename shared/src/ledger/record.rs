@@ -1,14 +1,15 @@
 //! One operation's record and its legal transitions. Pure: no clock, no AWS.
 //!
-//! ```text
-//!             claim            record intent           complete
-//!   (absent) -------> claimed ----------------> intent ---------> completed
-//!                      ^ |  ^ <---- retract ----  |  ^                 (answered from the record for ever)
-//!        lease ran out,| |  |                     |  | record intent
-//!        was released, | |  +---- by claim ----+  | lose outcome
-//!        or retryable  | | fail                |  v  |
-//!                      +-+-> failed <-- fail --+ unknown
-//! ```
+//! | status | what its owner may report | next |
+//! | --- | --- | --- |
+//! | claimed | intent; completion; failure; release | intent; completed; failed; claimed |
+//! | intent | receipt, release; retraction; a lost outcome; another intent; completion; failure | intent; claimed; unknown; intent; completed; failed |
+//! | unknown | intent; completion; failure; release | intent; completed; failed; unknown |
+//! | completed | nothing: it is answered from the record for ever | |
+//! | failed | nothing | |
+//!
+//! A claim makes `claimed` of an absent record, of one whose lease ran out or was released, and of a failed one that is
+//! retryable. It keeps the last intent, which may have been applied.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
