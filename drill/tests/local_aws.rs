@@ -301,3 +301,21 @@ async fn a_killed_function_fails_its_execution_and_starts_again_for_the_next_one
         assert!(is_there(&aws, REGION, id).await);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_reaches_a_function_by_its_arn_and_again_when_the_function_was_killed() {
+    let (tools, run_dir, local) = start().await;
+    let aws = local.emulator.aws();
+    deploy_caller(&tools, &run_dir, &local).await;
+    let arn = format!("arn:aws:cloudwatch:{REGION}:{}:alarm:drill-test-alarm", local.emulator.account_id());
+    let kill = Effect::KillCaller(KillPoint::BeforeForwarding);
+    let killing = local.gateway.add_rule(Rule::new("killed", puts(&arn), kill).times(1));
+    let state = [("AlarmName", "drill-test-alarm"), ("StateValue", "ALARM"), ("StateReason", "test")];
+    aws.query("monitoring", REGION, "SetAlarmState", &state).await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_there(&aws, REGION, &arn).await {
+        assert!(Instant::now() < deadline, "the second delivery did not come");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(local.gateway.rule_hits(killing), 1);
+}

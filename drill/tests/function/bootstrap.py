@@ -1,4 +1,4 @@
-"""A Lambda function on a custom runtime: makes the AWS call that its event describes."""
+"""A Lambda function on a custom runtime: makes the AWS call that its event describes, or notes an alarm."""
 
 import json
 import os
@@ -12,7 +12,16 @@ API = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocat
 NO_RETRIES = Config(retries={"total_max_attempts": 1}, user_agent_appid="caller")
 
 
+def event_of_alarm(notification):
+    alarm = json.loads(notification["Message"])
+    item = {"operation_id": {"S": alarm["AlarmArn"]}, "status": {"S": alarm["NewStateValue"]}}
+    parameters = {"TableName": "drill-test", "Item": item}
+    return {"service": "dynamodb", "region": os.environ["AWS_REGION"], "operation": "put_item", "parameters": parameters}
+
+
 def call(event):
+    if "Records" in event:
+        event = event_of_alarm(event["Records"][0]["Sns"])
     client = boto3.client(event["service"], region_name=event["region"], config=NO_RETRIES)
     try:
         answer = getattr(client, event["operation"])(**event["parameters"])
