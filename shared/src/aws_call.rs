@@ -121,9 +121,10 @@ impl CallError {
             SdkError::ServiceError(answer) => {
                 let status = answer.raw().status().as_u16();
                 let code = answer.err().code().unwrap_or("UnknownError").to_owned();
-                let meaning = meaning_of(&code, status);
-                let sent =
-                    if status >= 500 && meaning != Meaning::Throttled { Sent::PossiblyApplied } else { Sent::Rejected };
+                // Success that cannot be read is an error to the SDK, but the change was made.
+                let meaning = if status < 400 { Meaning::Unavailable } else { meaning_of(&code, status) };
+                let failed = status >= 500 && meaning != Meaning::Throttled;
+                let sent = if status < 400 || failed { Sent::PossiblyApplied } else { Sent::Rejected };
                 let message = answer.err().message().unwrap_or("no message").to_owned();
                 Self { service, operation, code, message, meaning, sent }
             }
@@ -244,6 +245,10 @@ fn meaning_of(code: &str, status: u16) -> Meaning {
 
 #[cfg(test)]
 mod tests {
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
     use super::*;
 
     #[test]
@@ -252,6 +257,26 @@ mod tests {
         assert_eq!(meaning_of("InvalidGlobalClusterStateFault", 400), Meaning::Conflict);
         assert_eq!(meaning_of("GlobalClusterNotFoundFault", 404), Meaning::NotFound);
         assert_eq!(meaning_of("AccessDenied", 403), Meaning::Denied);
+    }
+
+    #[test]
+    fn a_change_may_have_been_applied_when_its_answer_is_a_failure_of_the_service_or_cannot_be_read() {
+        for (status, code, meaning, sent) in [
+            (200, None, Meaning::Unavailable, Sent::PossiblyApplied),
+            (400, Some("Throttling"), Meaning::Throttled, Sent::Rejected),
+            (400, None, Meaning::Invalid, Sent::Rejected),
+            (403, None, Meaning::Denied, Sent::Rejected),
+            (500, Some("InternalError"), Meaning::Unavailable, Sent::PossiblyApplied),
+            (503, Some("Throttling"), Meaning::Throttled, Sent::Rejected),
+        ] {
+            let mut metadata = ErrorMetadata::builder();
+            if let Some(code) = code {
+                metadata = metadata.code(code);
+            }
+            let http = HttpResponse::new(StatusCode::try_from(status).expect("a status"), SdkBody::empty());
+            let error = CallError::from_sdk("route53", "X", &SdkError::service_error(metadata.build(), http));
+            assert_eq!((error.meaning, error.sent), (meaning, sent), "{status} {code:?}");
+        }
     }
 
     #[test]
