@@ -1,0 +1,120 @@
+//! Functions killed in mid-call, by SIGKILL of the real process at chosen points of a failover: each run ends where an
+//! undisturbed one does, with each change to AWS made once (F3, X7).
+#![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
+
+use std::collections::BTreeMap;
+
+use drill::gateway::{Effect, KillPoint, Matcher, Outcome, Rule};
+use drill::progress::Progress;
+use drill::scenarios;
+use drill::stage::{Evidence, Stage};
+use drill::tools::{build_functions, ensure_tools};
+use drill::world::SUFFIX;
+
+const SEED: u64 = 20_261_121;
+
+/// Where in an operation the process dies.
+#[derive(Clone, Copy, Debug)]
+enum Point {
+    /// The claim is written; the gate's read never leaves.
+    AfterClaim,
+    /// The intent is written; the change never leaves.
+    AfterIntent,
+    /// AWS has made the change; its answer never arrives.
+    AfterCall,
+    /// The outcome was seen; the completion is never written.
+    BeforeCompletion,
+}
+
+impl Point {
+    fn rule(self, function: &str, change: &str) -> Rule {
+        let caller = Matcher::any().caller(format!("failover-{SUFFIX}-{function}"));
+        let (matcher, kill) = match self {
+            Self::AfterClaim => (caller.operation("GetItem"), KillPoint::BeforeForwarding),
+            Self::AfterIntent => (caller.operation(change), KillPoint::BeforeForwarding),
+            Self::AfterCall => (caller.operation(change), KillPoint::AfterForwarding),
+            Self::BeforeCompletion => {
+                (caller.operation("UpdateItem").body_contains("\"completed\""), KillPoint::BeforeForwarding)
+            }
+        };
+        Rule::new(format!("kill {function} {self:?}"), matcher, Effect::KillCaller(kill)).times(1)
+    }
+}
+
+/// Plays the loss of a Region with one kill in it, and judges it as if nothing had been killed.
+async fn a_failover_survives(function: &str, change: &str, point: Point) {
+    println!("seed {SEED}");
+    let progress = Progress::silent();
+    let tools = ensure_tools(&progress).await.expect("the tools install");
+    build_functions(&tools, &progress).await.expect("the functions build");
+    let mut stage = Stage::set_up(&tools, SEED, &progress).await.expect("the stage is set");
+    let rule = stage.local.gateway.add_rule(point.rule(function, change));
+    let scenario = scenarios::by_name("region-loss").expect("a scenario");
+
+    scenario.play(&mut stage).await.expect("the run ends");
+
+    assert_eq!(stage.local.gateway.rule_hits(rule), 1, "the process was killed once");
+    let evidence = stage.evidence().await.expect("the outcome can be read");
+    for check in scenario.judge(&evidence) {
+        // A change whose caller was killed before it left is on record without having been made: counted below instead.
+        let counts_attempts = check.claim.starts_with("the only changes");
+        assert!(check.passed || counts_attempts, "{}: found {}", check.claim, check.found);
+    }
+    for (change, times) in changes_applied(&evidence) {
+        let expected = if change == "RegisterScalableTarget" { drill::world::WORKLOAD_SERVICES.len() } else { 1 };
+        assert_eq!(times, expected, "{change} was applied");
+    }
+}
+
+/// How often each change reached AWS.
+fn changes_applied(evidence: &Evidence) -> BTreeMap<&str, usize> {
+    let mut applied = BTreeMap::from([
+        ("FailoverGlobalCluster", 0),
+        ("RegisterScalableTarget", 0),
+        ("ChangeResourceRecordSets", 0),
+        ("StartExecution", 0),
+    ]);
+    for call in &evidence.calls {
+        let reached = match &call.outcome {
+            Outcome::Ok { .. } | Outcome::AnswerLost | Outcome::Killed { point: KillPoint::AfterForwarding } => true,
+            Outcome::Killed { point: KillPoint::BeforeForwarding }
+            | Outcome::Error { .. }
+            | Outcome::NoAnswer
+            | Outcome::EmulatorUnreachable => false,
+        };
+        if reached && let Some(times) = applied.get_mut(call.operation.as_str()) {
+            *times += 1;
+        }
+    }
+    applied
+}
+
+macro_rules! killed {
+    ($($name:ident: $function:literal, $change:literal, $point:ident;)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                a_failover_survives($function, $change, Point::$point).await;
+            }
+        )*
+    };
+}
+
+killed! {
+    promote_aurora_killed_after_its_claim_is_taken_over: "promote-aurora", "FailoverGlobalCluster", AfterClaim;
+    promote_aurora_killed_after_its_intent_promotes_once: "promote-aurora", "FailoverGlobalCluster", AfterIntent;
+    promote_aurora_killed_after_its_call_promotes_once: "promote-aurora", "FailoverGlobalCluster", AfterCall;
+    promote_aurora_killed_before_its_completion_promotes_once: "promote-aurora", "FailoverGlobalCluster", BeforeCompletion;
+    scale_ecs_killed_after_its_claim_is_taken_over: "scale-ecs", "RegisterScalableTarget", AfterClaim;
+    scale_ecs_killed_after_its_intent_scales_once: "scale-ecs", "RegisterScalableTarget", AfterIntent;
+    scale_ecs_killed_after_its_call_scales_once: "scale-ecs", "RegisterScalableTarget", AfterCall;
+    scale_ecs_killed_before_its_completion_scales_once: "scale-ecs", "RegisterScalableTarget", BeforeCompletion;
+    shift_dns_killed_after_its_claim_is_taken_over: "shift-dns", "ChangeResourceRecordSets", AfterClaim;
+    shift_dns_killed_after_its_intent_shifts_once: "shift-dns", "ChangeResourceRecordSets", AfterIntent;
+    shift_dns_killed_after_its_call_shifts_once: "shift-dns", "ChangeResourceRecordSets", AfterCall;
+    shift_dns_killed_before_its_completion_shifts_once: "shift-dns", "ChangeResourceRecordSets", BeforeCompletion;
+    health_probe_killed_after_its_claim_starts_one_execution: "health-probe", "StartExecution", AfterIntent;
+    health_probe_killed_after_its_call_starts_one_execution: "health-probe", "StartExecution", AfterCall;
+    health_probe_killed_before_its_completion_starts_one_execution: "health-probe", "StartExecution", BeforeCompletion;
+    health_probe_killed_at_its_first_gate_decides_once: "health-probe", "StartExecution", AfterClaim;
+}
