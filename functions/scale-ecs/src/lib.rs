@@ -1,1 +1,77 @@
-//! x
+//! `scale-ecs` (F7): brings ECS services to their capacity, with Application Auto Scaling's limits raised first, so that
+//! no policy undoes it.
+//!
+//! It scales out; it never lowers a minimum, and lowers a count only where the request says so. It is done when the
+//! tasks run, not when ECS took the order.
+
+mod act;
+mod observe;
+pub mod plan;
+mod request;
+
+use std::sync::Arc;
+
+use failover::aws_call::CallError;
+use failover::contract::{RunContext, ScaleRequest, StepResponse, Timestamp};
+use failover::env::Deadline;
+use failover::error::Error;
+use failover::runtime::Toolbox;
+use failover::step::{self, LastChange, Plan, Step};
+use serde_json::Value;
+
+use plan::{Action, Observation};
+pub use request::{MOST_SERVICES, Scaling};
+
+/// The function, ready for invocations.
+#[derive(Clone, Debug)]
+pub struct ScaleEcs {
+    tools: Toolbox,
+}
+
+impl ScaleEcs {
+    /// With the common environment; this function needs no more.
+    #[must_use]
+    pub fn new(tools: Toolbox) -> Self {
+        Self { tools }
+    }
+}
+
+/// Carries out one invocation.
+///
+/// # Errors
+/// See [`Error`]: its code tells the state machine what to do.
+pub async fn handle(step: Arc<ScaleEcs>, request: Value, deadline: Deadline) -> Result<StepResponse, Error> {
+    step::run(step.as_ref(), &step.tools, request, deadline).await
+}
+
+impl Step for ScaleEcs {
+    const NAME: &'static str = "scale-ecs";
+    type Wire = ScaleRequest;
+    type Request = Scaling;
+    type Observation = Observation;
+    type Action = Action;
+
+    fn complete(&self, request: ScaleRequest) -> Result<Scaling, Error> {
+        Scaling::complete(request, &self.tools.config.dr_region)
+    }
+
+    fn run_of(request: &Scaling) -> &RunContext {
+        &request.run
+    }
+
+    fn resource(request: &Scaling) -> String {
+        request.resource()
+    }
+
+    async fn observe(&self, request: &Scaling, last: Option<&LastChange<Action>>) -> Result<Observation, Error> {
+        observe::observe(&self.tools, request, last).await
+    }
+
+    fn plan(request: &Scaling, seen: &Observation, _: Timestamp) -> Plan<Action> {
+        plan::plan(request, seen)
+    }
+
+    async fn act(&self, _: &Scaling, action: &Action) -> Result<Option<String>, CallError> {
+        act::act(&self.tools, action).await.map(|()| None)
+    }
+}

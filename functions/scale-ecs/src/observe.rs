@@ -1,0 +1,261 @@
+//! What AWS says about the services, their autoscaling limits, and where it matters the source Region's counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_applicationautoscaling::Client as AutoScaling;
+use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
+use aws_sdk_ecs::Client as Ecs;
+use aws_sdk_ecs::types::{Failure, SchedulingStrategy, Service as EcsService};
+use failover::aws_call::{CallError, Meaning};
+use failover::contract::{Capacity, ServiceSelection, Timestamp};
+use failover::env::millis;
+use failover::error::Error;
+use failover::runtime::Toolbox;
+use failover::step::LastChange;
+use futures_util::stream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+
+use crate::plan::{
+    Absent, Action, Limits, Observation, PlacementFailure, RECENT_EVENTS, Service, Source, is_placement_failure,
+};
+use crate::request::{MOST_SERVICES, Scaling};
+
+/// As many services as `DescribeServices` takes.
+/// Source: <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>
+const SERVICES_PER_CALL: usize = 10;
+/// As many services as `ListServices` gives at once.
+const SERVICES_PER_PAGE: i32 = 100;
+/// As many scalable targets as `DescribeScalableTargets` gives at once.
+const TARGETS_PER_CALL: usize = 50;
+/// So many calls are under way at the same time.
+const CONCURRENT: usize = 4;
+
+/// Looks at AWS.
+///
+/// # Errors
+/// Reads in the target Region that fail. A source Region that does not answer is an observation.
+pub(crate) async fn observe(
+    tools: &Toolbox,
+    request: &Scaling,
+    last: Option<&LastChange<Action>>,
+) -> Result<Observation, Error> {
+    let decided = last.map(|last| decided(&last.action));
+    let mut seen = Observation { services: Vec::new(), absent: Vec::new(), too_many: false, source: None, decided };
+    let config = tools.clients.reading(&request.region);
+    let ecs = Reader { tools, ecs: Ecs::new(&config), cluster: &request.cluster };
+    let names = match (&seen.decided, &request.services) {
+        (Some(decided), _) => decided.keys().cloned().collect(),
+        (None, ServiceSelection::Named(names)) => names.clone(),
+        (None, ServiceSelection::All) => match ecs.list().await {
+            Ok(names) => names,
+            Err(error) => return without_cluster(request, error, seen),
+        },
+    };
+    if names.len() > MOST_SERVICES {
+        seen.too_many = true;
+        return Ok(seen);
+    }
+    let autoscaling = AutoScaling::new(&config);
+    let (described, limits, source) = tokio::join!(
+        ecs.describe(&names),
+        limits(tools, &autoscaling, &request.cluster, &names),
+        source(tools, request, &names, seen.decided.is_some()),
+    );
+    seen.source = source?;
+    let (services, failures) = match described {
+        Ok(described) => described,
+        Err(error) => return without_cluster(request, error, seen),
+    };
+    let limits = limits?;
+    let since = last.map_or_else(|| recently(tools), |last| last.at);
+    for service in services {
+        add(&mut seen, &service, &limits, since, matches!(request.services, ServiceSelection::All));
+    }
+    seen.absent.extend(failures.iter().map(absent));
+    seen.services.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(seen)
+}
+
+/// A cluster that is not there is an observation; the decision names it.
+fn without_cluster(request: &Scaling, error: CallError, mut seen: Observation) -> Result<Observation, Error> {
+    if error.meaning == Meaning::NotFound {
+        let reason = "there is no such ECS cluster".to_owned();
+        seen.absent.push(Absent { name: request.cluster.clone(), reason });
+        return Ok(seen);
+    }
+    Err(Error::from_read(format!("reading the services of cluster {} in {}", request.cluster, request.region), error))
+}
+
+fn decided(action: &Action) -> BTreeMap<String, u32> {
+    action.services.iter().map(|change| (change.service.clone(), change.target)).collect()
+}
+
+fn recently(tools: &Toolbox) -> Timestamp {
+    let back = i64::try_from(millis(RECENT_EVENTS)).unwrap_or(i64::MAX);
+    Timestamp::from_millis(tools.env.now().as_millis().saturating_sub(back))
+}
+
+fn add(seen: &mut Observation, service: &EcsService, limits: &BTreeMap<String, Limits>, since: Timestamp, all: bool) {
+    let name = service.service_name().unwrap_or_default().to_owned();
+    let status = service.status().unwrap_or_default();
+    if status != "ACTIVE" {
+        // A service on its way out is listed with the others, but nobody asked for it by name.
+        if !all {
+            seen.absent.push(Absent { name, reason: status.to_owned() });
+        }
+        return;
+    }
+    seen.services.push(Service {
+        desired: count(service.desired_count()),
+        running: count(service.running_count()),
+        pending: count(service.pending_count()),
+        daemon: service.scheduling_strategy() == Some(&SchedulingStrategy::Daemon),
+        limits: limits.get(&name).copied(),
+        placement_failure: placement_failure(service, since),
+        name,
+    });
+}
+
+fn placement_failure(service: &EcsService, since: Timestamp) -> Option<PlacementFailure> {
+    let failures = service.events().iter().filter_map(|event| {
+        let at = Timestamp::from_millis(event.created_at()?.to_millis().ok()?);
+        let message = event.message().filter(|message| is_placement_failure(message))?;
+        (at >= since).then(|| PlacementFailure { at, message: message.to_owned() })
+    });
+    failures.max_by_key(|failure| failure.at)
+}
+
+fn absent(failure: &Failure) -> Absent {
+    let reason = failure.reason().unwrap_or("UNKNOWN").to_owned();
+    Absent { name: name_of(failure.arn().unwrap_or_default()).to_owned(), reason }
+}
+
+/// The counts in the source Region, when they are needed to decide and not decided yet.
+async fn source(tools: &Toolbox, request: &Scaling, names: &[String], decided: bool) -> Result<Option<Source>, Error> {
+    let Capacity::PercentOfSource { source_region, source_cluster, .. } = &request.capacity else {
+        return Ok(None);
+    };
+    if decided {
+        return Ok(None);
+    }
+    // Asked once: the Region may be the one that is lost.
+    let ecs = Ecs::new(&tools.clients.once(source_region));
+    let reader = Reader { tools, ecs, cluster: source_cluster };
+    match reader.describe(names).await {
+        Ok((services, _)) => Ok(Some(Source::Counts(services.iter().filter_map(named_count).collect()))),
+        Err(error) if error.meaning == Meaning::Throttled => {
+            Err(Error::from_read(format!("reading the counts of cluster {source_cluster} in {source_region}"), error))
+        }
+        // Whatever a Region in trouble answers, it is no reason not to scale where a count for this case is given.
+        Err(error) => Ok(Some(Source::Unknown { problem: error.to_string() })),
+    }
+}
+
+fn named_count(service: &EcsService) -> Option<(String, u32)> {
+    let active = service.status() == Some("ACTIVE");
+    active.then(|| (service.service_name().unwrap_or_default().to_owned(), count(service.desired_count())))
+}
+
+/// Reads the services of one cluster.
+struct Reader<'a> {
+    tools: &'a Toolbox,
+    ecs: Ecs,
+    cluster: &'a str,
+}
+
+impl Reader<'_> {
+    /// The names of the cluster's services; stops beyond [`MOST_SERVICES`].
+    async fn list(&self) -> Result<Vec<String>, CallError> {
+        let mut names = BTreeSet::new();
+        let mut next = None;
+        loop {
+            let read = self
+                .ecs
+                .list_services()
+                .cluster(self.cluster)
+                .max_results(SERVICES_PER_PAGE)
+                .set_next_token(next)
+                .send();
+            let page = self.tools.calls.call("ecs", "ListServices", read).await?;
+            names.extend(page.service_arns().iter().map(|arn| name_of(arn).to_owned()));
+            next = page.next_token;
+            if next.is_none() || names.len() > MOST_SERVICES {
+                return Ok(names.into_iter().collect());
+            }
+        }
+    }
+
+    async fn describe(&self, names: &[String]) -> Result<(Vec<EcsService>, Vec<Failure>), CallError> {
+        let batches = stream::iter(names.chunks(SERVICES_PER_CALL)).map(|batch| async move {
+            let read = self.ecs.describe_services().cluster(self.cluster).set_services(Some(batch.to_vec())).send();
+            let answer = self.tools.calls.call("ecs", "DescribeServices", read).await?;
+            Ok((answer.services.unwrap_or_default(), answer.failures.unwrap_or_default()))
+        });
+        let add = |(mut services, mut failures): (Vec<_>, Vec<_>), (more, failed): (Vec<_>, Vec<_>)| {
+            services.extend(more);
+            failures.extend(failed);
+            std::future::ready(Ok((services, failures)))
+        };
+        batches.buffered(CONCURRENT).try_fold((Vec::new(), Vec::new()), add).await
+    }
+}
+
+/// The limits of the services that have some, by service.
+async fn limits(
+    tools: &Toolbox,
+    autoscaling: &AutoScaling,
+    cluster: &str,
+    names: &[String],
+) -> Result<BTreeMap<String, Limits>, Error> {
+    let batches = stream::iter(names.chunks(TARGETS_PER_CALL))
+        .map(|batch| limits_of(tools, autoscaling, cluster, batch))
+        .buffered(CONCURRENT);
+    let found: Vec<Vec<(String, Limits)>> = batches
+        .try_collect()
+        .await
+        .map_err(|error| Error::from_read(format!("reading the autoscaling limits of cluster {cluster}"), error))?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+async fn limits_of(
+    tools: &Toolbox,
+    autoscaling: &AutoScaling,
+    cluster: &str,
+    names: &[String],
+) -> Result<Vec<(String, Limits)>, CallError> {
+    let ids: Vec<String> = names.iter().map(|name| resource_id(cluster, name)).collect();
+    let mut found = Vec::new();
+    let mut next = None;
+    loop {
+        let read = autoscaling
+            .describe_scalable_targets()
+            .service_namespace(ServiceNamespace::Ecs)
+            .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+            .set_resource_ids(Some(ids.clone()))
+            .set_next_token(next)
+            .send();
+        let page = tools.calls.call("application-autoscaling", "DescribeScalableTargets", read).await?;
+        found.extend(page.scalable_targets().iter().map(|target| {
+            let limits = Limits { min: count(target.min_capacity()), max: count(target.max_capacity()) };
+            (name_of(target.resource_id()).to_owned(), limits)
+        }));
+        next = page.next_token;
+        if next.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// The service as Application Auto Scaling names it.
+pub(crate) fn resource_id(cluster: &str, service: &str) -> String {
+    format!("service/{cluster}/{service}")
+}
+
+/// The last part of an ARN or resource id.
+fn name_of(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
+}
+
+fn count(count: i32) -> u32 {
+    u32::try_from(count).unwrap_or_default()
+}
