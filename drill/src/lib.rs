@@ -6,10 +6,22 @@
 pub mod aws;
 pub mod deploy;
 pub mod emulator;
+pub mod endpoints;
 pub mod error;
+pub mod execution;
 pub mod gateway;
+pub mod moment;
 pub mod process;
 pub mod progress;
+pub mod report;
+pub mod runner;
+pub mod scenarios;
+pub mod stage;
+pub mod state;
+pub mod timeline;
 pub mod tools;
+pub mod verdict;
+pub mod watcher;
+pub mod world;
 
 pub use error::{Error, Result};

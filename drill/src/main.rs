@@ -1,1 +1,211 @@
-fn main() {}
+//! `cargo drill`: see [`cli::Cli`].
+
+mod cli;
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use cli::Cli;
+use drill::process::interrupted;
+use drill::progress::Progress;
+use drill::report::{self, Report};
+use drill::runner::{self, Played};
+use drill::scenarios::Scenario;
+use drill::stage::Stage;
+use drill::tools::{Tools, build_functions, ensure_tools};
+use drill::{Error, Result};
+use serde_json::{Value, json};
+
+/// How long threads may go on after everything has been stopped.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
+/// What a shell shows for a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+/// The drill itself could not go on.
+const BROKEN: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if cli.list {
+        return write_out(&cli::list());
+    }
+    let scenarios = match cli.scenarios() {
+        Ok(scenarios) => scenarios,
+        Err(problem) => {
+            Progress::stderr().line(format!("error: {problem}"));
+            return ExitCode::from(BROKEN);
+        }
+    };
+    let progress = if cli.json { Progress::stderr() } else { Progress::stdout() };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            progress.line(format!("error: starting the runtime: {error}"));
+            return ExitCode::from(BROKEN);
+        }
+    };
+    let code = runtime.block_on(async {
+        // Whatever was started is owned by the future, so leaving it stops everything.
+        tokio::select! {
+            code = drill(&cli, &scenarios, &progress) => code,
+            _ = interrupted() => {
+                progress.line("interrupted; everything that was started is stopped");
+                ExitCode::from(INTERRUPTED)
+            }
+        }
+    });
+    runtime.shutdown_timeout(SHUTDOWN_LIMIT);
+    code
+}
+
+/// What has come of the scenarios so far.
+#[derive(Default)]
+struct Outcomes {
+    reports: Vec<Value>,
+    failed: Vec<String>,
+    broken: bool,
+    /// The stage of the last scenario.
+    stage: Option<Stage>,
+}
+
+async fn drill(cli: &Cli, scenarios: &[&'static dyn Scenario], progress: &Progress) -> ExitCode {
+    let seed = cli.first_seed();
+    progress.line(format!("seed {seed}"));
+    let tools = match prepare(progress).await {
+        Ok(tools) => tools,
+        Err(error) => {
+            progress.line(format!("error: {}", chain(&error)));
+            return ExitCode::from(BROKEN);
+        }
+    };
+    let mut outcomes = Outcomes::default();
+    for seed in cli.seeds(seed) {
+        for scenario in scenarios {
+            // The stage before is stopped first: each has the machine to itself.
+            outcomes.stage = None;
+            play_one(cli, *scenario, seed, &tools, &mut outcomes, progress).await;
+        }
+    }
+    finish(cli, outcomes, progress).await
+}
+
+async fn prepare(progress: &Progress) -> Result<Tools> {
+    let tools = ensure_tools(progress).await?;
+    build_functions(&tools, progress).await?;
+    Ok(tools)
+}
+
+async fn play_one(
+    cli: &Cli,
+    scenario: &'static dyn Scenario,
+    seed: u64,
+    tools: &Tools,
+    outcomes: &mut Outcomes,
+    progress: &Progress,
+) {
+    progress.line(format!("\n{}  seed {seed}\n  {}\n  {}\n", scenario.name(), scenario.does(), scenario.expects()));
+    let limit = runner::SCENARIO_LIMIT;
+    let played = tokio::time::timeout(limit, runner::play(tools, scenario, seed, progress)).await;
+    let played = played.unwrap_or_else(|_| Err(Error::TimedOut { what: scenario.name().to_owned(), limit }));
+    match played {
+        Ok(Played { report, stage }) => {
+            progress.line(report::text(&report, cli.style()));
+            if !report.passed {
+                outcomes.failed.push(format!("{} (seed {seed})", scenario.name()));
+            }
+            outcomes.reports.push(to_value(&report));
+            outcomes.stage = Some(stage);
+        }
+        Err(error) => {
+            let problem = chain(&error);
+            progress.line(format!("error: {}: {problem}", scenario.name()));
+            outcomes.broken = true;
+            outcomes.failed.push(format!("{} (seed {seed})", scenario.name()));
+            outcomes
+                .reports
+                .push(json!({ "scenario": scenario.name(), "seed": seed, "passed": false, "error": problem }));
+        }
+    }
+}
+
+async fn finish(cli: &Cli, outcomes: Outcomes, progress: &Progress) -> ExitCode {
+    let Outcomes { reports, failed, broken, stage } = outcomes;
+    if reports.len() > 1 {
+        let passed = reports.len() - failed.len();
+        progress.line(format!("{passed} of {} passed", reports.len()));
+        for name in &failed {
+            progress.line(format!("  FAILED  {name}"));
+        }
+    }
+    if cli.json {
+        let document = json!({ "passed": failed.is_empty(), "scenarios": reports });
+        write_out(&format!("{document:#}\n"));
+    }
+    if let Some(stage) = stage.filter(|_| cli.keep) {
+        progress.line(looking_around(&stage));
+        // Ends with Ctrl-C, which the caller waits for.
+        std::future::pending::<()>().await;
+    }
+    if broken {
+        ExitCode::from(BROKEN)
+    } else if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// What somebody needs who wants to look at what is running.
+fn looking_around(stage: &Stage) -> String {
+    let credentials = stage.local.emulator.credentials();
+    let mut text = format!(
+        "Everything is left running until Ctrl-C. To look around:\n\n\
+         export AWS_ENDPOINT_URL={}\n\
+         export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_REGION={}\n\n",
+        stage.local.emulator.endpoint(),
+        credentials.access_key_id,
+        credentials.secret_access_key,
+        drill::world::Site::Standby.region(),
+    );
+    let mut row = |name: &str, value: &str| {
+        // Writing to a String cannot fail.
+        let _infallible = writeln!(text, "{name:<26}{value}");
+    };
+    row("gateway", stage.local.gateway.endpoint());
+    for site in drill::world::Site::ALL {
+        row(&format!("endpoint in {site}"), &stage.world.endpoint(site).url());
+    }
+    row("hosted zone", &stage.world.zone_id);
+    row("logs", &stage.run_dir.display().to_string());
+    for (name, value) in &stage.outputs {
+        row(name, value);
+    }
+    text
+}
+
+fn to_value(report: &Report) -> Value {
+    serde_json::to_value(report).unwrap_or_else(|error| json!({ "passed": false, "error": error.to_string() }))
+}
+
+/// An error with all its causes.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn write_out(text: &str) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads has enough: `cargo drill --list | head -1`.
+        Err(_closed) => ExitCode::from(BROKEN),
+    }
+}

@@ -1,0 +1,127 @@
+//! The command line.
+
+use std::io::{self, IsTerminal};
+
+use clap::Parser;
+use drill::report::Style;
+use drill::scenarios::{self, Scenario};
+
+/// Columns when standard output is no terminal.
+const PLAIN_WIDTH: usize = 100;
+/// Stands for every scenario.
+const ALL: &str = "all";
+
+/// A game day: loses a Region of a local AWS and watches the orchestrator bring the workload back.
+///
+/// Installs what it needs under `target/`, builds the functions, starts an AWS emulator on loopback, deploys
+/// `infra/orchestrator.yaml` into it, plays the scenario, and judges the outcome by the emulator's own state.
+/// Ends with status 0 when every verdict holds, 1 when one does not, 2 when it could not get that far.
+#[derive(Debug, Parser)]
+#[command(name = "cargo drill", bin_name = "cargo drill", version)]
+pub(crate) struct Cli {
+    /// Scenario to play, or "all"; may be given several times.
+    #[arg(long = "scenario", value_name = "NAME", default_value = scenarios::ALL[0].name())]
+    scenarios: Vec<String>,
+
+    /// List the scenarios, and play none.
+    #[arg(long)]
+    pub(crate) list: bool,
+
+    /// Write the reports to standard output as one JSON document, progress to standard error.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Leave everything running after the last scenario, with its addresses, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    /// Seed of every random choice; left out, a new one is taken. Each repetition adds one.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// How often to play each scenario.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    repeat: u64,
+}
+
+impl Cli {
+    /// The scenarios to play, each once, in the order given.
+    pub(crate) fn scenarios(&self) -> Result<Vec<&'static dyn Scenario>, String> {
+        if self.scenarios.iter().any(|name| name == ALL) {
+            return Ok(scenarios::ALL.to_vec());
+        }
+        let found = |name: &String| scenarios::by_name(name).ok_or_else(|| unknown(name));
+        self.scenarios.iter().map(found).collect()
+    }
+
+    /// The seed of the first repetition. Short enough to be typed again.
+    pub(crate) fn first_seed(&self) -> u64 {
+        self.seed.unwrap_or_else(|| fastrand::u64(1..1_000_000))
+    }
+
+    /// The seeds of all repetitions.
+    pub(crate) fn seeds(&self, first: u64) -> impl Iterator<Item = u64> + use<> {
+        (0..self.repeat).map(move |repetition| first.wrapping_add(repetition))
+    }
+
+    /// How a report is to look where it goes.
+    pub(crate) fn style(&self) -> Style {
+        let size = if self.json {
+            rustix::termios::tcgetwinsize(io::stderr())
+        } else {
+            rustix::termios::tcgetwinsize(io::stdout())
+        };
+        let terminal = if self.json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+        let width = size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| terminal && *columns > 0);
+        // https://no-color.org: any value but an empty one.
+        let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Style { width: width.unwrap_or(PLAIN_WIDTH), colour: terminal && !forbidden }
+    }
+}
+
+/// The list of scenarios.
+pub(crate) fn list() -> String {
+    let entry = |scenario: &&dyn Scenario| {
+        format!("{}\n    {}\n    {}\n", scenario.name(), scenario.does(), scenario.expects())
+    };
+    scenarios::ALL.iter().map(entry).collect()
+}
+
+fn unknown(name: &str) -> String {
+    let names: Vec<&str> = scenarios::ALL.iter().map(|scenario| scenario.name()).collect();
+    format!("there is no scenario {name:?}; there are {} and {ALL}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(arguments: &[&str]) -> Result<Vec<&'static str>, String> {
+        let cli = Cli::parse_from(["drill"].iter().chain(arguments));
+        Ok(cli.scenarios()?.iter().map(|scenario| scenario.name()).collect())
+    }
+
+    #[test]
+    fn without_a_name_a_region_is_lost() {
+        assert_eq!(names(&[]).unwrap(), ["region-loss"]);
+    }
+
+    #[test]
+    fn scenarios_are_played_in_the_order_given() {
+        let given = names(&["--scenario", "failback", "--scenario", "false-alarm"]);
+        assert_eq!(given.unwrap(), ["failback", "false-alarm"]);
+        assert_eq!(names(&["--scenario", "all"]).unwrap().len(), scenarios::ALL.len());
+    }
+
+    #[test]
+    fn an_unknown_scenario_is_refused_with_the_known_ones() {
+        let refused = names(&["--scenario", "region-lost"]).unwrap_err();
+        assert!(refused.contains("\"region-lost\"") && refused.contains("region-loss"), "{refused}");
+    }
+
+    #[test]
+    fn each_repetition_has_the_next_seed() {
+        let cli = Cli::parse_from(["drill", "--seed", "7", "--repeat", "3"]);
+        assert_eq!(cli.seeds(cli.first_seed()).collect::<Vec<_>>(), [7, 8, 9]);
+    }
+}

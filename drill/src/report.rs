@@ -1,0 +1,369 @@
+//! The report of a scenario: for a person at a terminal, and as JSON for programs.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::gateway::Call;
+use crate::moment::Moment;
+use crate::stage::{Evidence, Note, Run};
+use crate::timeline::{Step, Timeline, timeline};
+use crate::verdict::{self, Check};
+
+/// Columns of the bar chart, at least and at most.
+const CHART_COLUMNS: std::ops::RangeInclusive<usize> = 12..=80;
+/// Columns right of the chart: start, duration, attempts, calls.
+const FIGURES_COLUMNS: usize = 36;
+/// Columns left of everything.
+const INDENT: usize = 2;
+/// Longest name of a step that is shown whole.
+const NAME_COLUMNS: usize = 18;
+/// A block of each eighth of a column.
+const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+
+/// What came of one scenario.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// Whether the verdict holds.
+    pub passed: bool,
+    /// From the first tool to the verdict, in milliseconds.
+    pub took_ms: u64,
+    /// What was done, and what clients saw.
+    pub story: Vec<Note>,
+    /// The runs of the state machine.
+    pub runs: Vec<RunReport>,
+    /// The verdict, check by check.
+    pub checks: Vec<Check>,
+    /// Where the logs are.
+    pub logs: PathBuf,
+}
+
+/// One run of the state machine.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunReport {
+    /// What it was.
+    pub label: String,
+    /// The failover's id.
+    pub failover_id: String,
+    /// How the execution ended.
+    pub status: String,
+    /// Why it failed, or why it stood down.
+    pub message: Option<String>,
+    /// When the Region was lost or the order given.
+    pub begins: Moment,
+    /// Recovery time in milliseconds: until clients are served again.
+    pub rto_ms: Figure,
+    /// Recovery point in milliseconds of writes that may be lost.
+    pub rpo_ms: Figure,
+    /// Step by step.
+    pub timeline: Timeline,
+}
+
+/// A figure by the product's own word, and as the drill knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Figure {
+    /// What the product reports.
+    pub reported: Option<u64>,
+    /// What the drill measured, or set.
+    pub measured: Option<u64>,
+}
+
+impl Report {
+    /// Puts a report together.
+    #[must_use]
+    pub fn new(
+        scenario: &str,
+        seed: u64,
+        took: Duration,
+        mut story: Vec<Note>,
+        evidence: &Evidence,
+        checks: Vec<Check>,
+        logs: PathBuf,
+    ) -> Self {
+        story.sort_by_key(|note| note.at);
+        Self {
+            scenario: scenario.to_owned(),
+            seed,
+            passed: verdict::passed(&checks),
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            story,
+            runs: evidence.runs.iter().map(|run| RunReport::new(run, &evidence.calls)).collect(),
+            checks,
+            logs,
+        }
+    }
+}
+
+impl RunReport {
+    fn new(run: &Run, calls: &[Call]) -> Self {
+        let output = &run.execution.output;
+        let served_after = run.served_again.map(|at| at.since(run.begins));
+        let moves = run.target.is_some();
+        Self {
+            label: run.label.clone(),
+            failover_id: run.execution.name.clone(),
+            status: run.execution.status.clone(),
+            message: run.execution.failure.clone().or_else(|| output["message"].as_str().map(str::to_owned)),
+            begins: run.begins,
+            rto_ms: Figure {
+                reported: output["rto_ms"].as_u64(),
+                measured: served_after.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            },
+            rpo_ms: Figure {
+                reported: output["rpo_ms"].as_u64(),
+                measured: moves.then_some(if run.unplanned { run.lag_ms } else { 0 }),
+            },
+            timeline: timeline(run, calls),
+        }
+    }
+}
+
+/// How text is to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// Columns of the terminal.
+    pub width: usize,
+    /// Whether to use colours.
+    pub colour: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Paint {
+    Good,
+    Bad,
+    Dim,
+    Strong,
+}
+
+impl Style {
+    fn paint(self, paint: Paint, text: &str) -> String {
+        let code = match paint {
+            Paint::Good => "32",
+            Paint::Bad => "1;31",
+            Paint::Dim => "2",
+            Paint::Strong => "1",
+        };
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// The report for a person.
+#[must_use]
+pub fn text(report: &Report, style: Style) -> String {
+    let mut text = String::new();
+    let begins = report.runs.first().map(|run| run.begins);
+    if let Some(begins) = begins {
+        push(&mut text, &format!("\n{}", style.paint(Paint::Strong, "What happened")));
+        for note in &report.story {
+            let at = seconds(u64::try_from(note.at.since(begins).as_millis()).unwrap_or(u64::MAX));
+            wrapped(&mut text, &format!("{at:>9}  "), &note.text, style);
+        }
+    }
+    for run in &report.runs {
+        push_run(&mut text, run, style);
+    }
+    push_verdict(&mut text, report, style);
+    text
+}
+
+fn push_run(text: &mut String, run: &RunReport, style: Style) {
+    let title = style.paint(Paint::Strong, &capitalized(&run.label));
+    push(text, &format!("\n{title}  {}  {}", run.failover_id, run.status));
+    if let Some(message) = &run.message {
+        wrapped(text, "  ", message, style);
+    }
+    push_chart(text, &run.timeline, style);
+    push(text, &style.paint(Paint::Dim, "  AWS calls"));
+    for step in run.timeline.steps.iter().filter(|step| !step.calls.is_empty()) {
+        wrapped(text, &format!("    {:<NAME_COLUMNS$}", cut(&step.name, NAME_COLUMNS)), &calls_of(step), style);
+    }
+    let times = &run.timeline;
+    let phase = |name: &str, time: Option<u64>| time.map(|time| format!("{name} {}", seconds(time)));
+    let phases = [
+        phase("detection", Some(times.detection_ms)),
+        phase("decision", times.decision_ms),
+        phase("execution", times.execution_ms),
+    ];
+    let phases: Vec<String> = phases.into_iter().flatten().collect();
+    push(text, &format!("  {}  in all {}", phases.join(" · "), seconds(times.total_ms)));
+    if run.rto_ms.reported.or(run.rto_ms.measured).is_some() {
+        push(
+            text,
+            &format!(
+                "  RTO  {} reported, {} measured",
+                or_none(run.rto_ms.reported, seconds),
+                or_none(run.rto_ms.measured, seconds)
+            ),
+        );
+        push(
+            text,
+            &format!(
+                "  RPO  {} reported, {} set by the drill",
+                or_none(run.rpo_ms.reported, millis),
+                or_none(run.rpo_ms.measured, millis)
+            ),
+        );
+    }
+}
+
+fn push_verdict(text: &mut String, report: &Report, style: Style) {
+    let heading = "Verdict, from the emulator's own API";
+    push(text, &format!("\n{}", style.paint(Paint::Strong, heading)));
+    for check in &report.checks {
+        if check.passed {
+            push(text, &format!("  {} {}", style.paint(Paint::Good, "✓"), check.claim));
+        } else {
+            push(text, &format!("  {} {}", style.paint(Paint::Bad, "✗"), style.paint(Paint::Bad, &check.claim)));
+            wrapped(text, "      found: ", &check.found, style);
+        }
+    }
+    let failed = report.checks.iter().filter(|check| !check.passed).count();
+    let (word, paint) = if report.passed { ("PASSED", Paint::Good) } else { ("FAILED", Paint::Bad) };
+    let outcome = if failed == 0 { String::new() } else { format!(", {failed} of them failed") };
+    push(
+        text,
+        &format!(
+            "\n{}  {}  {} checks{outcome}  {}  seed {}",
+            style.paint(paint, word),
+            report.scenario,
+            report.checks.len(),
+            seconds(report.took_ms),
+            report.seed
+        ),
+    );
+    if !report.passed {
+        push(text, &format!("        logs: {}", report.logs.display()));
+    }
+}
+
+fn push_chart(text: &mut String, timeline: &Timeline, style: Style) {
+    let name_columns =
+        timeline.steps.iter().map(|step| step.name.chars().count()).max().unwrap_or(0).clamp(8, NAME_COLUMNS);
+    let free = style.width.saturating_sub(INDENT + name_columns + 2 + FIGURES_COLUMNS);
+    let columns = free.clamp(*CHART_COLUMNS.start(), *CHART_COLUMNS.end());
+    let end = timeline.steps.iter().map(|step| step.start_ms + step.duration_ms).max().unwrap_or(0).max(1);
+    let head = format!(
+        "  {:<name_columns$}  {}{:>9}{:>9}{:>8}{:>8}",
+        "step",
+        scale(end, columns),
+        "start",
+        "took",
+        "tries",
+        "calls"
+    );
+    push(text, &style.paint(Paint::Dim, &head));
+    for step in &timeline.steps {
+        let name = cut(&step.name, name_columns);
+        let bar = bar(step.start_ms, step.duration_ms, end, columns);
+        let row = format!(
+            "  {name:<name_columns$}  {bar}{:>9}{:>9}{:>8}{:>8}",
+            seconds(step.start_ms),
+            seconds(step.duration_ms),
+            step.attempts,
+            step.calls_made()
+        );
+        push(text, &row);
+    }
+}
+
+/// The axis: both ends, and as many steps between as there is room for.
+fn scale(end_ms: u64, columns: usize) -> String {
+    let right = seconds(end_ms);
+    let mut axis: Vec<char> = vec!['·'; columns];
+    for (place, character) in "0 s ".chars().enumerate().take(columns) {
+        axis[place] = character;
+    }
+    let label = format!(" {right}");
+    let from = columns.saturating_sub(label.chars().count());
+    for (place, character) in label.chars().enumerate() {
+        if let Some(cell) = axis.get_mut(from + place) {
+            *cell = character;
+        }
+    }
+    axis.into_iter().collect()
+}
+
+/// A bar from `start` for `duration`, drawn to an eighth of a column; never so short that it is not seen.
+fn bar(start_ms: u64, duration_ms: u64, end_ms: u64, columns: usize) -> String {
+    let eighths = |time: u64| usize::try_from(time.saturating_mul(columns as u64 * 8) / end_ms).unwrap_or(usize::MAX);
+    // Blocks fill a column from its left, so a bar begins at a whole one.
+    let first = (eighths(start_ms) / 8).min(columns.saturating_sub(1));
+    let length = (eighths(start_ms + duration_ms).saturating_sub(first * 8)).clamp(1, (columns - first) * 8);
+    let mut bar = " ".repeat(first);
+    bar.extend(std::iter::repeat_n('█', length / 8));
+    if length % 8 > 0 {
+        bar.push(EIGHTHS[length % 8]);
+    }
+    let drawn = bar.chars().count();
+    bar.push_str(&" ".repeat(columns - drawn));
+    bar
+}
+
+fn calls_of(step: &Step) -> String {
+    let calls = step.calls.iter().map(|(action, count)| {
+        let failed = if count.failed > 0 { format!(" ({} failed)", count.failed) } else { String::new() };
+        let times = if count.made > 1 { format!("{} × ", count.made) } else { String::new() };
+        format!("{times}{action}{failed}")
+    });
+    calls.collect::<Vec<_>>().join(", ")
+}
+
+/// Text in lines of the terminal's width; the first begins with `head`, the others are indented below it.
+fn wrapped(text: &mut String, head: &str, body: &str, style: Style) {
+    let indent = head.chars().count();
+    let columns = style.width.saturating_sub(indent).max(20);
+    let mut line = head.to_owned();
+    let mut used = 0;
+    for word in body.split_whitespace() {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > columns {
+            push(text, &line);
+            line = " ".repeat(indent);
+            used = 0;
+        }
+        if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        line.push_str(word);
+        used += length;
+    }
+    push(text, &line);
+}
+
+fn push(text: &mut String, line: &str) {
+    // Writing to a String cannot fail.
+    let _infallible = writeln!(text, "{}", line.trim_end());
+}
+
+fn cut(name: &str, columns: usize) -> String {
+    if name.chars().count() <= columns {
+        return name.to_owned();
+    }
+    let mut cut: String = name.chars().take(columns.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn or_none(value: Option<u64>, form: fn(u64) -> String) -> String {
+    value.map_or_else(|| "none".to_owned(), form)
+}
+
+fn millis(millis: u64) -> String {
+    format!("{millis} ms")
+}
+
+fn seconds(millis: u64) -> String {
+    format!("{}.{:02} s", millis / 1000, millis % 1000 / 10)
+}

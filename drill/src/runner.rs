@@ -1,0 +1,47 @@
+//! Runs one scenario from nothing to its report.
+
+use std::time::{Duration, Instant};
+
+use crate::error::Result;
+use crate::progress::Progress;
+use crate::report::Report;
+use crate::scenarios::Scenario;
+use crate::stage::Stage;
+use crate::tools::Tools;
+
+/// How long a scenario may take in all; each of its waits is bounded by itself too.
+pub const SCENARIO_LIMIT: Duration = Duration::from_mins(8);
+
+/// A scenario's outcome, and the stage as it was left.
+#[derive(Debug)]
+pub struct Played {
+    /// The report.
+    pub report: Report,
+    /// The stage; everything on it stops when it is dropped.
+    pub stage: Stage,
+}
+
+/// Sets the stage, plays the scenario and judges what is left. Tools and functions have to be there.
+///
+/// # Errors
+/// Whatever kept it from getting as far as a verdict; a verdict that fails is not an error.
+pub async fn play(tools: &Tools, scenario: &dyn Scenario, seed: u64, progress: &Progress) -> Result<Played> {
+    let began = Instant::now();
+    let mut stage = Stage::set_up(tools, seed, progress).await?;
+    let outcome = scenario.play(&mut stage).await;
+    if let Err(error) = outcome {
+        stage.save_logs().await;
+        return Err(error);
+    }
+    let task = progress.task("reading the emulator's final state");
+    let evidence = stage.evidence().await?;
+    task.done("");
+    let checks = scenario.judge(&evidence);
+    let story = stage.story().to_vec();
+    let logs = stage.run_dir.clone();
+    let report = Report::new(scenario.name(), seed, began.elapsed(), story, &evidence, checks, logs);
+    if !report.passed {
+        stage.save_logs().await;
+    }
+    Ok(Played { report, stage })
+}

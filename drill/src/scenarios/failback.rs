@@ -1,0 +1,50 @@
+//! There and back: the same machinery moves the workload home again (F14).
+
+use super::{ALARM_STEPS, MANUAL_STEPS, Play, Scenario, failover_changes, figures_of, moved_to};
+use crate::stage::{Evidence, Stage};
+use crate::verdict::{self, Check};
+use crate::world::Site;
+
+/// A Region is lost, comes back, and gets the workload back.
+pub(super) struct Failback;
+
+impl Scenario for Failback {
+    fn name(&self) -> &'static str {
+        "failback"
+    }
+
+    fn does(&self) -> &'static str {
+        "Loses the primary Region, restores it after the failover, and starts a switchover back to it."
+    }
+
+    fn expects(&self) -> &'static str {
+        "The workload is back in the primary Region, by a planned switchover that loses no data."
+    }
+
+    fn play<'a>(&'a self, stage: &'a mut Stage) -> Play<'a> {
+        Box::pin(async move {
+            stage.lose(Site::Primary);
+            let ordered = stage.raise_alarm().await?;
+            stage.await_run("failing over", ordered, Some(Site::Standby)).await?;
+            stage.restore(Site::Primary).await?;
+            let ordered = stage.order_switchover(Site::Primary, "the primary Region is back").await?;
+            stage.await_run("failing back", ordered, Some(Site::Primary)).await
+        })
+    }
+
+    fn judge(&self, evidence: &Evidence) -> Vec<Check> {
+        let mut changes = failover_changes();
+        // The primary Region kept its tasks, so nothing has to be scaled there; its records move once more.
+        changes.retain(|(action, _)| *action != "route53:ChangeResourceRecordSets");
+        changes.extend([("rds:SwitchoverGlobalCluster", 1), ("route53:ChangeResourceRecordSets", 2)]);
+        let mut checks = vec![verdict::executions_succeeded(evidence, 2)];
+        checks.extend(moved_to(evidence, Site::Primary));
+        checks.push(verdict::changes_made(evidence, &changes));
+        checks.push(verdict::plan_concluded(evidence, 2, Site::Primary));
+        for (run, steps) in evidence.runs.iter().zip([ALARM_STEPS.as_slice(), &MANUAL_STEPS]) {
+            checks.push(verdict::ledger_complete(evidence, run, steps));
+            checks.extend(figures_of(run));
+        }
+        checks
+    }
+}

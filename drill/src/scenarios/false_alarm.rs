@@ -1,0 +1,48 @@
+//! One signal alone is not the loss of a Region.
+
+use super::{Play, Scenario};
+use crate::stage::{Evidence, Stage};
+use crate::verdict::{self, Check};
+use crate::world::Site;
+
+/// The alarm goes off while the primary Region serves.
+pub(super) struct FalseAlarm;
+
+impl Scenario for FalseAlarm {
+    fn name(&self) -> &'static str {
+        "false-alarm"
+    }
+
+    fn does(&self) -> &'static str {
+        "Sets the alarm on the endpoint to ALARM while the primary Region serves as always."
+    }
+
+    fn expects(&self) -> &'static str {
+        "The execution looks at the evidence, stands down, and changes nothing."
+    }
+
+    fn play<'a>(&'a self, stage: &'a mut Stage) -> Play<'a> {
+        Box::pin(async move {
+            let ordered = stage.raise_alarm().await?;
+            stage.await_run("looking at the evidence", ordered, None).await
+        })
+    }
+
+    fn judge(&self, evidence: &Evidence) -> Vec<Check> {
+        let mut checks = vec![verdict::executions_succeeded(evidence, 1)];
+        for run in &evidence.runs {
+            checks.push(verdict::decided(run, "stand_down"));
+            checks.push(verdict::ledger_complete(evidence, run, &["trigger"]));
+        }
+        checks.extend([
+            verdict::changes_made(evidence, &[]),
+            verdict::world_unchanged(evidence),
+            verdict::no_generation_claimed(evidence),
+            verdict::ledger_has_nothing_else(evidence),
+            verdict::endpoint_answers(evidence, Site::Primary),
+            verdict::nothing_denied(evidence),
+            verdict::nothing_undelivered(evidence),
+        ]);
+        checks
+    }
+}

@@ -1,0 +1,107 @@
+//! The scenarios. A new one is a file here and an entry in [`ALL`].
+
+mod duplicate_alarm;
+mod failback;
+mod false_alarm;
+mod planned_switchover;
+mod region_loss;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::error::Result;
+use crate::stage::{Evidence, Run, Stage};
+use crate::verdict::{self, Check};
+use crate::world::{Site, WORKLOAD_SERVICES};
+
+/// A scenario's play.
+pub type Play<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
+/// Something that happens to the world, and what has to come of it.
+pub trait Scenario: Sync {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// What it does, in one sentence.
+    fn does(&self) -> &'static str;
+
+    /// What it expects of the product, in one sentence.
+    fn expects(&self) -> &'static str;
+
+    /// Plays it: breaks things, then waits for the product.
+    fn play<'a>(&'a self, stage: &'a mut Stage) -> Play<'a>;
+
+    /// Judges what is left.
+    fn judge(&self, evidence: &Evidence) -> Vec<Check>;
+}
+
+/// All scenarios; the first one runs when none is named.
+pub const ALL: [&dyn Scenario; 5] = [
+    &region_loss::RegionLoss,
+    &planned_switchover::PlannedSwitchover,
+    &false_alarm::FalseAlarm,
+    &duplicate_alarm::DuplicateAlarm,
+    &failback::Failback,
+];
+
+/// Finds a scenario by its name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static dyn Scenario> {
+    ALL.into_iter().find(|scenario| scenario.name() == name)
+}
+
+/// The steps that the ledger records for a failover that an alarm started.
+const ALARM_STEPS: [&str; 4] = ["promote-aurora", "scale-ecs", "shift-dns", "trigger"];
+/// The steps of a failover that a person started.
+const MANUAL_STEPS: [&str; 3] = ["promote-aurora", "scale-ecs", "shift-dns"];
+
+/// What holds after each successful move of the workload to `site`.
+fn moved_to(evidence: &Evidence, site: Site) -> Vec<Check> {
+    vec![
+        verdict::writer_at(evidence, site),
+        verdict::services_run_at(evidence, site),
+        verdict::minimum_raised_at(evidence, site),
+        verdict::nothing_scaled_down(evidence),
+        verdict::records_point_to(evidence, site),
+        verdict::other_records_untouched(evidence),
+        verdict::endpoint_answers(evidence, site),
+        verdict::ledger_has_nothing_else(evidence),
+        verdict::nothing_denied(evidence),
+        verdict::nothing_undelivered(evidence),
+    ]
+}
+
+/// What holds of the figures that a run reports.
+fn figures_of(run: &Run) -> [Check; 2] {
+    [verdict::rto_is_true(run), verdict::rpo_is_true(run)]
+}
+
+/// The changes of one unplanned failover.
+fn failover_changes() -> Vec<(&'static str, u32)> {
+    let services = u32::try_from(WORKLOAD_SERVICES.len()).unwrap_or(u32::MAX);
+    vec![
+        ("rds:FailoverGlobalCluster", 1),
+        ("application-autoscaling:RegisterScalableTarget", services),
+        ("route53:ChangeResourceRecordSets", 1),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_has_a_name_of_its_own_and_says_what_it_is() {
+        for scenario in ALL {
+            let named = ALL.iter().filter(|other| other.name() == scenario.name()).count();
+            assert_eq!(named, 1, "{}", scenario.name());
+            assert!(by_name(scenario.name()).is_some());
+            assert!(scenario.does().ends_with('.') && scenario.expects().ends_with('.'), "{}", scenario.name());
+        }
+    }
+
+    #[test]
+    fn the_loss_of_a_region_is_what_runs_by_default() {
+        assert_eq!(ALL[0].name(), "region-loss");
+    }
+}

@@ -1,0 +1,280 @@
+//! What happened when: from the history of the execution and the calls that the gateway recorded.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::execution::Event;
+use crate::gateway::Call;
+use crate::moment::Moment;
+use crate::stage::Run;
+
+/// The function behind alarms, decisions and conclusions.
+const PROBE: &str = "health-probe";
+/// The step of the ledger operation that starts an execution.
+const TRIGGER: &str = "trigger";
+/// Traces are telemetry, not part of the work.
+const TELEMETRY: &str = "xray";
+
+/// A run, step by step. All times are milliseconds; offsets count from the loss of the Region or the order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Timeline {
+    /// In order of their start.
+    pub steps: Vec<Step>,
+    /// From the incident to the start of the execution.
+    pub detection_ms: u64,
+    /// From the start of the execution to its decision.
+    pub decision_ms: Option<u64>,
+    /// From the decision to the end.
+    pub execution_ms: Option<u64>,
+    /// From the incident to the end.
+    pub total_ms: u64,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The state's name, or the function's for steps that the ledger knows.
+    pub name: String,
+    /// The operation in the ledger.
+    pub operation_id: Option<String>,
+    /// Start.
+    pub start_ms: u64,
+    /// Duration.
+    pub duration_ms: u64,
+    /// How often it was attempted; looks at the evidence, for a decision.
+    pub attempts: u32,
+    /// What it said last.
+    pub message: Option<String>,
+    /// The AWS calls it made, by IAM action.
+    pub calls: BTreeMap<String, CallCount>,
+}
+
+/// Calls of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CallCount {
+    /// All of them.
+    pub made: u32,
+    /// Those that did not succeed.
+    pub failed: u32,
+    /// Time spent in them, in milliseconds.
+    pub took_ms: u64,
+}
+
+impl Step {
+    /// How many AWS calls it made.
+    #[must_use]
+    pub fn calls_made(&self) -> u32 {
+        self.calls.values().map(|count| count.made).sum()
+    }
+}
+
+/// A step while its times are gathered.
+#[derive(Clone, Debug)]
+struct Span {
+    name: String,
+    operation_id: Option<String>,
+    from: Moment,
+    to: Moment,
+    attempts: u32,
+    message: Option<String>,
+    calls: BTreeMap<String, CallCount>,
+}
+
+impl Span {
+    fn new(name: impl Into<String>, from: Moment, to: Moment) -> Self {
+        let (name, calls) = (name.into(), BTreeMap::new());
+        Self { name, operation_id: None, from, to, attempts: 0, message: None, calls }
+    }
+
+    fn count(&mut self, action: &str, failed: bool, took_ms: u64) {
+        let count = self.calls.entry(action.to_owned()).or_default();
+        count.made += 1;
+        count.failed += u32::from(failed);
+        count.took_ms += took_ms;
+    }
+}
+
+/// Puts a run's timeline together from its history and the gateway's record.
+#[must_use]
+pub fn timeline(run: &Run, calls: &[Call]) -> Timeline {
+    let end = run.execution.stopped.unwrap_or(run.execution.started);
+    let calls: Vec<&Call> = calls.iter().filter(|call| belongs(call, run, end)).collect();
+    let mut spans = vec![Span::new(TRIGGER, run.ordered, run.execution.started)];
+    spans.extend(top_level_tasks(&run.history, end));
+    spans.extend(operations(run, &calls, end));
+    for call in calls {
+        if let Some(place) = span_of(call, &spans, run.execution.started) {
+            let took_ms = u64::try_from(call.duration.as_millis()).unwrap_or(u64::MAX);
+            spans[place].count(&call.iam_action, !call.outcome.is_ok(), took_ms);
+        }
+    }
+    // An order by hand needs no trigger.
+    spans.retain(|span| span.name != TRIGGER || !span.calls.is_empty());
+    spans.sort_by_key(|span| span.from);
+    let decided = decided_at(&run.history);
+    let millis = |from: Moment, to: Moment| u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX);
+    Timeline {
+        detection_ms: millis(run.begins, run.execution.started),
+        decision_ms: decided.map(|decided| millis(run.execution.started, decided)),
+        execution_ms: decided.map(|decided| millis(decided, end)),
+        total_ms: millis(run.begins, end),
+        steps: spans
+            .into_iter()
+            .map(|span| Step {
+                start_ms: millis(run.begins, span.from),
+                duration_ms: millis(span.from, span.to),
+                name: span.name,
+                operation_id: span.operation_id,
+                attempts: span.attempts.max(1),
+                message: span.message,
+                calls: span.calls,
+            })
+            .collect(),
+    }
+}
+
+/// Whether a function made the call, and during this run.
+fn belongs(call: &Call, run: &Run, end: Moment) -> bool {
+    let at = Moment::from(call.at);
+    let of_function = call.caller.app.as_deref().is_some_and(|app| app != "drill");
+    let of_other_run = call.failover_id.as_deref().is_some_and(|id| id != run.execution.name);
+    of_function && call.service != TELEMETRY && !of_other_run && at >= run.ordered && at <= end
+}
+
+/// The states outside Parallel and Map that do something, with all visits to one state as one.
+fn top_level_tasks(history: &[Event], end: Moment) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    let mut open: Option<usize> = None;
+    for event in history {
+        match (event.kind.as_str(), &event.state) {
+            ("TaskStateEntered", Some(name)) => {
+                let known = spans.iter().position(|span| span.name == *name);
+                open = Some(known.unwrap_or_else(|| {
+                    spans.push(Span::new(name, event.at, end));
+                    spans.len() - 1
+                }));
+            }
+            ("TaskStateExited", _) => {
+                if let Some(place) = open.take() {
+                    spans[place].to = event.at;
+                }
+            }
+            // A state that failed into another one is never exited.
+            (kind, Some(_)) if kind.ends_with("StateEntered") => {
+                if let Some(place) = open.take() {
+                    spans[place].to = event.at;
+                }
+            }
+            (kind, _) => {
+                if let Some(span) = open.and_then(|place| spans.get_mut(place)) {
+                    note_task_event(span, kind, event);
+                }
+            }
+        }
+    }
+    spans
+}
+
+fn note_task_event(span: &mut Span, kind: &str, event: &Event) {
+    match kind {
+        "TaskScheduled" => {
+            span.attempts += 1;
+            if let Some(action) = event.resource.as_deref().and_then(integration) {
+                span.count(&action, false, 0);
+            }
+        }
+        "TaskSucceeded" => {
+            let payload = &event.output["Payload"];
+            let message = payload["message"].as_str().or_else(|| payload["notification"]["subject"].as_str());
+            span.message = message.map(str::to_owned).or_else(|| span.message.take());
+        }
+        "TaskFailed" => span.message.clone_from(&event.error),
+        _other => {}
+    }
+}
+
+/// The API call that Step Functions itself makes for a task, as an IAM action; none for an invocation.
+fn integration(resource: &str) -> Option<String> {
+    let (_, call) = resource.split_once(":::")?;
+    let call = call.strip_prefix("aws-sdk:").unwrap_or(call);
+    let (service, operation) = call.split_once(':')?;
+    let operation = operation.split('.').next().unwrap_or(operation);
+    let mut letters = operation.chars();
+    let first = letters.next()?.to_uppercase();
+    (service != "lambda").then(|| format!("{service}:{first}{}", letters.as_str()))
+}
+
+/// The steps that the ledger knows: from their claim to their last answer.
+fn operations(run: &Run, calls: &[&Call], end: Moment) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    for call in calls {
+        let Some(write) = &call.ledger else { continue };
+        let Some((step, at)) = step_of(&write.operation_id).map(|step| (step, Moment::from(call.at))) else { continue };
+        let place = spans.iter().position(|span| span.operation_id.as_ref() == Some(&write.operation_id));
+        let place = place.unwrap_or_else(|| {
+            let mut span = Span::new(step, at, end);
+            span.operation_id = Some(write.operation_id.clone());
+            spans.push(span);
+            spans.len() - 1
+        });
+        let span = &mut spans[place];
+        span.attempts += u32::from(write.status.as_deref() == Some("claimed"));
+        if matches!(write.status.as_deref(), Some("completed" | "failed")) {
+            span.to = at.plus(call.duration);
+        }
+    }
+    for event in &run.history {
+        let payload = &event.output["Payload"];
+        let Some(id) = payload["operation_id"].as_str() else { continue };
+        if let Some(span) = spans.iter_mut().find(|span| span.operation_id.as_deref() == Some(id)) {
+            // Step Functions has the answer only now; a completion in the ledger came before.
+            span.to = event.at;
+            span.message = payload["message"].as_str().map(str::to_owned);
+        }
+    }
+    spans
+}
+
+/// The step of an operation, unless it is the trigger's or the item of a plan.
+fn step_of(operation_id: &str) -> Option<&str> {
+    let mut parts = operation_id.split('#');
+    let (failover, step) = (parts.next()?, parts.next()?);
+    (failover != "plan" && step != TRIGGER).then_some(step)
+}
+
+/// The step that a call belongs to.
+fn span_of(call: &Call, spans: &[Span], started: Moment) -> Option<usize> {
+    let at = Moment::from(call.at);
+    let app = call.caller.app.as_deref()?;
+    if app == PROBE {
+        let of_trigger =
+            call.ledger.as_ref().is_some_and(|write| write.operation_id.split('#').nth(1) == Some(TRIGGER));
+        if of_trigger || at < started || matches!(call.operation.as_str(), "StartExecution" | "Publish") {
+            return spans.iter().position(|span| span.name == TRIGGER);
+        }
+        // The last one that had begun: a call outside all of them is the end of an invocation.
+        let begun = |span: &Span| span.operation_id.is_none() && span.name != TRIGGER && span.from <= at;
+        return last_begun(spans, begun);
+    }
+    let id = call.ledger.as_ref().map(|write| write.operation_id.as_str());
+    if let Some(place) = spans.iter().position(|span| id.is_some() && span.operation_id.as_deref() == id) {
+        return Some(place);
+    }
+    last_begun(spans, |span| span.operation_id.is_some() && span.name == app && span.from <= at)
+}
+
+fn last_begun(spans: &[Span], begun: impl Fn(&Span) -> bool) -> Option<usize> {
+    let candidates = spans.iter().enumerate().filter(|(_, span)| begun(span));
+    candidates.max_by_key(|(_, span)| span.from).map(|(place, _)| place)
+}
+
+/// When it was decided to fail over or to stand down.
+fn decided_at(history: &[Event]) -> Option<Moment> {
+    let decides = |event: &&Event| {
+        let decision = &event.output["Payload"]["decision"];
+        matches!(decision, Value::String(text) if text == "fail_over" || text == "stand_down")
+    };
+    history.iter().rev().find(decides).map(|event| event.at)
+}

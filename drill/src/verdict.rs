@@ -1,0 +1,332 @@
+//! The verdict: checks of what the emulator's own API says after a scenario, never of what the execution
+//! says of itself. Each check is pure, so that it can be tested on recorded evidence.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use serde::Serialize;
+
+use crate::gateway::Outcome;
+use crate::stage::{Evidence, Run};
+use crate::state::RecordSet;
+use crate::world::{FULL_COUNT, Site, WORKLOAD_SERVICES};
+
+/// Services in which a failover changes something. The ledger and notifications are not the workload.
+const WORKLOAD_APIS: [&str; 4] = ["rds", "ecs", "route53", "application-autoscaling"];
+/// How an operation that changes nothing begins.
+const READING: [&str; 3] = ["Describe", "List", "Get"];
+/// By how much the product's times may differ from the drill's, in milliseconds: the drill looks every
+/// 200 ms, and the product counts from the alarm, which it gets a moment after the Region was lost.
+const TOLERANCE_MS: u64 = 2_500;
+
+/// One thing that has to hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What has to hold, as a sentence.
+    pub claim: String,
+    /// Whether it does.
+    pub passed: bool,
+    /// What was found.
+    pub found: String,
+}
+
+impl Check {
+    fn new(claim: impl Into<String>, passed: bool, found: impl Into<String>) -> Self {
+        Self { claim: claim.into(), passed, found: found.into() }
+    }
+}
+
+/// Whether a verdict holds: at least one check, and all of them passed.
+#[must_use]
+pub fn passed(checks: &[Check]) -> bool {
+    !checks.is_empty() && checks.iter().all(|check| check.passed)
+}
+
+/// There were so many executions, and each ended well.
+#[must_use]
+pub fn executions_succeeded(evidence: &Evidence, count: usize) -> Check {
+    let executions = &evidence.executions;
+    let all_well = executions.iter().all(|execution| execution.status == "SUCCEEDED");
+    let found = executions.iter().map(|execution| match &execution.failure {
+        Some(failure) => format!("{}: {} ({failure})", execution.name, execution.status),
+        None => format!("{}: {}", execution.name, execution.status),
+    });
+    let claim = format!("{} ran, and succeeded", counted(count, "execution"));
+    Check::new(claim, all_well && executions.len() == count, listed(found))
+}
+
+/// The database's one writer stands at `site`, by DescribeGlobalClusters.
+#[must_use]
+pub fn writer_at(evidence: &Evidence, site: Site) -> Check {
+    let claim = format!("Aurora's only writer is the cluster in {site}");
+    let passed = evidence.after.writes_at(site, &evidence.account_id);
+    Check::new(claim, passed, listed(evidence.after.writers().map(|arn| short_arn(arn).to_owned())))
+}
+
+/// The workload's services run their tasks at `site`, by DescribeServices.
+#[must_use]
+pub fn services_run_at(evidence: &Evidence, site: Site) -> Check {
+    let claim = format!("each service runs {FULL_COUNT} tasks in {site}");
+    let found = WORKLOAD_SERVICES.map(|service| match evidence.after.services.get(&site.service_key(service)) {
+        Some(count) => format!("{service} {} of {}", count.running, count.desired),
+        None => format!("{service} is missing"),
+    });
+    let exact = WORKLOAD_SERVICES.iter().all(|service| {
+        let count = evidence.after.services.get(&site.service_key(service));
+        count.is_some_and(|count| count.running == FULL_COUNT && count.desired == FULL_COUNT)
+    });
+    Check::new(claim, exact, listed(found))
+}
+
+/// Automatic scaling at `site` can't undo the scaling.
+#[must_use]
+pub fn minimum_raised_at(evidence: &Evidence, site: Site) -> Check {
+    let claim = format!("automatic scaling keeps at least {FULL_COUNT} tasks in {site}");
+    let limits = |service: &str| evidence.after.limits.get(&site.service_key(service));
+    let passed = WORKLOAD_SERVICES
+        .iter()
+        .all(|service| limits(service).is_some_and(|limits| limits.min == FULL_COUNT && limits.max >= FULL_COUNT));
+    let found = WORKLOAD_SERVICES.map(|service| match limits(service) {
+        Some(limits) => format!("{service} {} to {}", limits.min, limits.max),
+        None => format!("{service} is not registered"),
+    });
+    Check::new(claim, passed, listed(found))
+}
+
+/// No failover may take tasks away: what `site` ran before still runs.
+#[must_use]
+pub fn nothing_scaled_down(evidence: &Evidence) -> Check {
+    let fewer = evidence.before.services.iter().filter_map(|(key, before)| {
+        let after = evidence.after.services.get(key).copied().unwrap_or_default();
+        (after.desired < before.desired).then(|| format!("{key} from {} to {}", before.desired, after.desired))
+    });
+    let fewer: Vec<String> = fewer.collect();
+    Check::new("no service has fewer tasks than before", fewer.is_empty(), listed(fewer))
+}
+
+/// Every failover pair points to `site` and is otherwise what it was, by ListResourceRecordSets.
+#[must_use]
+pub fn records_point_to(evidence: &Evidence, site: Site) -> Check {
+    let pairs = |records: &[RecordSet]| -> Vec<RecordSet> {
+        records.iter().filter(|record| record.failover.is_some()).cloned().collect()
+    };
+    let expected: Vec<RecordSet> = pairs(&evidence.before.records)
+        .into_iter()
+        .map(|record| {
+            let is_ours = record.set_identifier.as_deref() == Some(site.set_identifier());
+            RecordSet { failover: Some(if is_ours { "PRIMARY" } else { "SECONDARY" }.to_owned()), ..record }
+        })
+        .collect();
+    let found = pairs(&evidence.after.records);
+    let claim = format!("all failover records point to {site}, otherwise unchanged");
+    let passed = same_records(&expected, &found);
+    let wrong = found.iter().filter(|record| !expected.contains(record)).map(describe_record);
+    let found = if passed { format!("{} records", found.len()) } else { listed(wrong) };
+    Check::new(claim, passed, found)
+}
+
+/// Every record that is not part of a pair is what it was.
+#[must_use]
+pub fn other_records_untouched(evidence: &Evidence) -> Check {
+    let others = |records: &[RecordSet]| -> Vec<RecordSet> {
+        records.iter().filter(|record| record.failover.is_none()).cloned().collect()
+    };
+    let (before, after) = (others(&evidence.before.records), others(&evidence.after.records));
+    let changed = before.iter().filter(|record| !after.contains(record)).map(describe_record);
+    let passed = same_records(&before, &after);
+    let found = if passed { format!("{} records", after.len()) } else { listed(changed) };
+    Check::new("all other records are as they were", passed, found)
+}
+
+fn same_records(expected: &[RecordSet], found: &[RecordSet]) -> bool {
+    expected.len() == found.len() && expected.iter().all(|record| found.contains(record))
+}
+
+fn describe_record(record: &RecordSet) -> String {
+    let role = record.failover.as_deref().unwrap_or("plain");
+    let set = record.set_identifier.as_deref().unwrap_or("-");
+    format!("{} {} {set} {role}: {}", record.name, record.record_type, record.content)
+}
+
+/// The ledger has exactly one completed operation for each of `steps` of this run, and no other.
+#[must_use]
+pub fn ledger_complete(evidence: &Evidence, run: &Run, steps: &[&str]) -> Check {
+    let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for item in &evidence.ledger {
+        if let Some((failover, step)) = item.failover_and_step()
+            && failover == run.execution.name
+        {
+            found.entry(step).or_default().push(&item.status);
+        }
+    }
+    let expected: BTreeMap<&str, Vec<&str>> = steps.iter().map(|step| (*step, vec!["completed"])).collect();
+    let claim = format!("the ledger holds one completed operation for each step of {}", run.execution.name);
+    let text = found.iter().map(|(step, statuses)| format!("{step} {}", statuses.join(" + ")));
+    Check::new(claim, found == expected, listed(text))
+}
+
+/// The ledger has operations of these runs only.
+#[must_use]
+pub fn ledger_has_nothing_else(evidence: &Evidence) -> Check {
+    let known = |failover: &str| evidence.runs.iter().any(|run| run.execution.name == failover);
+    let strangers =
+        evidence.ledger.iter().filter(|item| item.failover_and_step().is_some_and(|(failover, _)| !known(failover)));
+    let strangers: Vec<String> = strangers.map(|item| item.operation_id.clone()).collect();
+    Check::new("the ledger holds no operation of any other failover", strangers.is_empty(), listed(strangers))
+}
+
+/// The plan's item says that its last failover ended well, and where the workload is active.
+#[must_use]
+pub fn plan_concluded(evidence: &Evidence, generation: u64, active: Site) -> Check {
+    let expected = [
+        ("generation", generation.to_string()),
+        ("phase", "succeeded".to_owned()),
+        ("active_region", active.region().to_owned()),
+    ];
+    let plan = evidence.ledger.iter().find(|item| item.is_plan());
+    let value = |name: &str| plan.and_then(|plan| plan.attributes.get(name)).map_or("-", String::as_str);
+    let passed = expected.iter().all(|(name, wanted)| value(name) == wanted);
+    let found = expected.iter().map(|(name, _)| format!("{name} {}", value(name)));
+    let claim = format!("the plan's item is closed: generation {generation}, active in {active}");
+    Check::new(claim, passed, listed(found))
+}
+
+/// The plan's item claims no failover: either none ever began, or there is no item.
+#[must_use]
+pub fn no_generation_claimed(evidence: &Evidence) -> Check {
+    let plan = evidence.ledger.iter().find(|item| item.is_plan());
+    let generation = plan.and_then(|plan| plan.attributes.get("generation")).map_or("0", String::as_str);
+    Check::new("no failover was claimed in the ledger", generation == "0", format!("generation {generation}"))
+}
+
+/// The calls that changed the workload are exactly these, however they ended.
+#[must_use]
+pub fn changes_made(evidence: &Evidence, expected: &[(&str, u32)]) -> Check {
+    let mut found: BTreeMap<&str, u32> = BTreeMap::new();
+    for call in &evidence.calls {
+        let by_function = call.caller.app.as_deref().is_some_and(|app| app != "drill");
+        let reads = READING.iter().any(|verb| call.operation.starts_with(verb));
+        if by_function && WORKLOAD_APIS.contains(&call.service.as_str()) && !reads {
+            *found.entry(&call.iam_action).or_default() += 1;
+        }
+    }
+    let claim = if expected.is_empty() {
+        "no call changed anything".to_owned()
+    } else {
+        format!("the only changes: {}", listed(expected.iter().map(|(action, count)| format!("{count} × {action}"))))
+    };
+    let passed = found == expected.iter().copied().collect();
+    Check::new(claim, passed, listed(found.iter().map(|(action, count)| format!("{count} × {action}"))))
+}
+
+/// Nothing at all is different from before.
+#[must_use]
+pub fn world_unchanged(evidence: &Evidence) -> Check {
+    let (before, after) = (&evidence.before, &evidence.after);
+    let mut changed = Vec::new();
+    let parts = [
+        ("database", before.members != after.members),
+        ("services", before.services != after.services),
+        ("scaling limits", before.limits != after.limits),
+        ("records", before.records != after.records),
+    ];
+    changed.extend(parts.into_iter().filter(|(_, differs)| *differs).map(|(part, _)| part.to_owned()));
+    Check::new("database, services and records are as they were", changed.is_empty(), listed(changed))
+}
+
+/// No call of a function was refused for want of a permission.
+#[must_use]
+pub fn nothing_denied(evidence: &Evidence) -> Check {
+    let denied = evidence.calls.iter().filter_map(|call| match &call.outcome {
+        Outcome::Error { status: 403, code } => {
+            Some(format!("{} by {} ({code})", call.iam_action, call.caller.app.as_deref().unwrap_or("?")))
+        }
+        Outcome::Error { .. }
+        | Outcome::Ok { .. }
+        | Outcome::NoAnswer
+        | Outcome::AnswerLost
+        | Outcome::Killed { .. }
+        | Outcome::EmulatorUnreachable => None,
+    });
+    let denied: Vec<String> = denied.collect();
+    Check::new("no call was denied by IAM", denied.is_empty(), listed(denied))
+}
+
+/// No alarm got lost on the way.
+#[must_use]
+pub fn nothing_undelivered(evidence: &Evidence) -> Check {
+    let count = evidence.dead_letters;
+    Check::new("the dead-letter queues are empty", count == 0, counted_u64(count, "message"))
+}
+
+/// The endpoint at `site` answers the drill's own request.
+#[must_use]
+pub fn endpoint_answers(evidence: &Evidence, site: Site) -> Check {
+    let answers = evidence.endpoint_answers.get(&site).copied().unwrap_or_default();
+    let found = if answers { "200" } else { "no success" };
+    Check::new(format!("the endpoint in {site} answers"), answers, found)
+}
+
+/// The product's RTO is what the drill measured.
+#[must_use]
+pub fn rto_is_true(run: &Run) -> Check {
+    let measured = run.served_again.map(|at| millis(at.since(run.begins)));
+    // The product counts from the alarm; the drill from the loss.
+    let known_to_the_drill_only = millis(run.ordered.since(run.begins));
+    let reported = run.execution.output["rto_ms"].as_u64();
+    let agree = match (measured, reported) {
+        (Some(measured), Some(reported)) => measured.abs_diff(reported + known_to_the_drill_only) <= TOLERANCE_MS,
+        (None, _) | (_, None) => false,
+    };
+    let found = format!("{} reported, {} measured", text(reported, "ms"), text(measured, "ms"));
+    Check::new(format!("the reported RTO is within {TOLERANCE_MS} ms of the measured one"), agree, found)
+}
+
+/// The product's RPO is the lag that the drill set, or zero for a planned move.
+#[must_use]
+pub fn rpo_is_true(run: &Run) -> Check {
+    let expected = if run.unplanned { run.lag_ms } else { 0 };
+    let reported = run.execution.output["rpo_ms"].as_u64();
+    let claim = format!("the reported RPO is {expected} ms");
+    Check::new(claim, reported == Some(expected), format!("{} reported", text(reported, "ms")))
+}
+
+/// The execution ended with this decision and went no further.
+#[must_use]
+pub fn decided(run: &Run, decision: &str) -> Check {
+    let found = run.execution.output["decision"].as_str().unwrap_or("none");
+    let message = run.execution.output["message"].as_str().unwrap_or_default();
+    Check::new(format!("the decision was {decision}"), found == decision, format!("{found}: {message}"))
+}
+
+/// Whether a sentence about numbers holds.
+#[must_use]
+pub fn equal<T: PartialEq + Display>(claim: impl Into<String>, expected: &T, found: &T) -> Check {
+    Check::new(claim, expected == found, found.to_string())
+}
+
+fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn text(value: Option<u64>, unit: &str) -> String {
+    value.map_or_else(|| "nothing".to_owned(), |value| format!("{value} {unit}"))
+}
+
+fn counted(count: usize, thing: &str) -> String {
+    counted_u64(count as u64, thing)
+}
+
+fn counted_u64(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+fn listed(items: impl IntoIterator<Item = String>) -> String {
+    let items: Vec<String> = items.into_iter().collect();
+    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+}
+
+/// The part of a cluster's ARN that tells the Regions apart.
+fn short_arn(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or(arn)
+}
