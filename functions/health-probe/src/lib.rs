@@ -1,1 +1,79 @@
-//! x
+//! `health-probe`: starts failovers from alarms, decides them on evidence, verifies and measures their outcome (F8).
+//!
+//! One function with four commands. An SNS event is [`trigger`]; everything else names its command: [`decide`],
+//! [`conclude`] and [`watch`].
+
+mod alarm;
+mod conclude;
+mod decide;
+mod evidence;
+mod http_probe;
+mod judge;
+mod look;
+mod notice;
+mod report;
+mod run_plan;
+mod settings;
+mod trigger;
+mod watch;
+
+use failover::contract::{self, ProbeResponse};
+use failover::env::Deadline;
+use failover::error::Error;
+use failover::runtime::Toolbox;
+use serde_json::{Map, Value};
+
+pub use settings::Settings;
+
+/// What every command works with.
+#[derive(Clone, Debug)]
+pub struct HealthProbe {
+    /// What all functions have.
+    pub tools: Toolbox,
+    /// This function's own environment.
+    pub settings: Settings,
+}
+
+/// Answers one event. The requests and answers are those of [`contract::ProbeRequest`] and [`ProbeResponse`].
+///
+/// # Errors
+/// [`Error::InvalidRequest`] that names the field, and the errors of the command.
+pub async fn handle(probe: &HealthProbe, event: Value, deadline: Deadline) -> Result<ProbeResponse, Error> {
+    let Value::Object(mut fields) = event else {
+        return Err(invalid("request", "expected an object"));
+    };
+    if let Some(records) = fields.remove("Records") {
+        return trigger::trigger(probe, records, deadline).await.map(ProbeResponse::Trigger);
+    }
+    // Taken apart by hand: reading the tagged enum would lose the path of a malformed field.
+    let Some(command) = fields.remove("command") else {
+        return Err(invalid("command", "is missing; expected \"decide\", \"conclude\" or \"watch\", or an SNS event"));
+    };
+    match command.as_str() {
+        Some("decide") => {
+            let request = contract::parse(Value::Object(fields))?;
+            decide::decide(probe, request).await.map(|answer| ProbeResponse::Decide(Box::new(answer)))
+        }
+        Some("conclude") => {
+            let request = contract::parse(Value::Object(fields))?;
+            let answer = conclude::conclude(probe, request, deadline).await?;
+            Ok(ProbeResponse::Conclude(Box::new(answer)))
+        }
+        Some("watch") => {
+            nothing_else(&fields)?;
+            watch::watch(probe).await.map(ProbeResponse::Watch)
+        }
+        _ => Err(invalid("command", &format!("expected \"decide\", \"conclude\" or \"watch\", found {command}"))),
+    }
+}
+
+fn nothing_else(fields: &Map<String, Value>) -> Result<(), Error> {
+    match fields.keys().next() {
+        Some(unknown) => Err(invalid(unknown, "is not a field of this command, which has none")),
+        None => Ok(()),
+    }
+}
+
+fn invalid(field: &str, problem: &str) -> Error {
+    Error::InvalidRequest { field: field.to_owned(), problem: problem.to_owned() }
+}

@@ -1,0 +1,152 @@
+//! What people are told before and while a failover is decided (F11). Pure.
+//!
+//! Written for somebody who was woken up: what, why, what happens next, what they can do.
+
+use failover::config::Config;
+use failover::contract::{FailoverId, Health, ManualRequest, Notification, PlanName, PromotionMode, RunPlan, Sample};
+
+use crate::alarm::AlarmChange;
+use crate::evidence::Lag;
+use crate::judge;
+
+/// SNS takes no longer subjects, and only ASCII without line breaks.
+/// Source: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
+const LONGEST_SUBJECT: usize = 100;
+
+/// Puts a notification together; the subject is made to fit.
+pub(crate) fn notification(subject: &str, message: String) -> Notification {
+    let fits = |letter: char| if letter == ' ' || letter.is_ascii_graphic() { letter } else { '?' };
+    Notification { subject: subject.chars().map(fits).take(LONGEST_SUBJECT).collect(), message }
+}
+
+/// An alarm has started a look at the evidence.
+pub(crate) fn considered(config: &Config, change: &AlarmChange, failover_id: &FailoverId) -> Notification {
+    let plan = &config.plan;
+    let message = format!(
+        "A failover of plan {plan} is being considered. Nothing has been changed.\n\
+         \n\
+         Why: alarm {} went to ALARM at {}. {}\n\
+         Alarm: {}\n\
+         Execution: {failover_id}\n\
+         \n\
+         What happens next: the evidence is gathered and weighed. You are told whether it fails over, stands down or \
+         needs your approval.\n\
+         To keep alarms from starting failovers: set kill_switch to true on item plan#{plan} of table {} in {}.",
+        change.name,
+        change.changed_at,
+        change.reason,
+        change.arn,
+        config.ledger_table(),
+        config.dr_region,
+    );
+    notification(&format!("Failover of {plan} considered: alarm {}", change.name), message)
+}
+
+/// It was decided to fail over.
+pub(crate) fn started(run: &RunPlan, why: &str, sample: &Sample) -> Notification {
+    let rehearsal = if run.dry_run { "Dry run: nothing will be changed.\n\n" } else { "" };
+    let message = format!(
+        "{rehearsal}Plan {} moves from {} to {} ({}).\n\
+         \n\
+         Why: {why}\n\
+         {}\n\
+         {}\n\
+         Execution: {}, generation {}\n\
+         \n\
+         What happens next: Aurora is promoted and ECS is scaled in {}, then the traffic moves there. You are told how \
+         it ended.",
+        run.plan,
+        run.source_region,
+        run.target_region,
+        mode_in_words(run.mode),
+        evidence(sample),
+        exposure(run),
+        run.failover_id,
+        run.generation,
+        run.target_region,
+    );
+    let what = if run.dry_run { "Dry run of failover" } else { "Failover" };
+    notification(&format!("{what} of {} started: {} to {}", run.plan, run.source_region, run.target_region), message)
+}
+
+/// A person has to approve. The state machine adds the commands.
+pub(crate) fn approval(plan: &PlanName, why: &str, lag: &str, sample: &Sample) -> Notification {
+    let message = format!(
+        "An automatic failover of plan {plan} waits for your approval. Nothing has been changed.\n\
+         \n\
+         Why you are asked: {why}\n\
+         {}\n\
+         {lag}\n\
+         \n\
+         What happens next: nothing, until you approve or decline, or the question expires and the evidence is looked \
+         at anew. Approve only if the Region is lost for longer than you can wait; what was not replicated is lost.",
+        evidence(sample),
+    );
+    notification(&format!("Failover of {plan} needs your approval"), message)
+}
+
+/// Nothing is done.
+pub(crate) fn stood_down(plan: &PlanName, why: &str, sample: Option<&Sample>) -> Notification {
+    let message = format!(
+        "No failover of plan {plan}: it stood down. Nothing has been changed.\n\
+         \n\
+         Why: {why}\n\
+         {}\n\
+         \n\
+         What you can do: look at the alarm. If a failover is needed all the same, start it by hand; a new alarm looks \
+         at the evidence again.",
+        sample.map(evidence).unwrap_or_default(),
+    );
+    notification(&format!("Failover of {plan} stood down"), message)
+}
+
+/// Why a person's run goes ahead.
+pub(crate) fn ordered(order: &ManualRequest) -> String {
+    format!("ordered by a person: {}", order.reason)
+}
+
+/// The evidence, one line for each kind.
+pub(crate) fn evidence(sample: &Sample) -> String {
+    let lines = sample.evidence.iter().map(|evidence| {
+        let health = match evidence.health {
+            Health::Healthy => "healthy",
+            Health::Unhealthy => "UNHEALTHY",
+            Health::Unknown => "unknown",
+        };
+        format!("\n- {}: {health}. {}", judge::name(evidence.kind), evidence.detail)
+    });
+    format!("Evidence of {}:{}", sample.at, lines.collect::<String>())
+}
+
+/// What may be lost, before it is (X3).
+pub(crate) fn lag_in_words(lag: &Lag, now: failover::contract::Timestamp) -> String {
+    match lag {
+        Lag::NotReplicated => "The plan has no Aurora Global Database, so no replication lag.".to_owned(),
+        Lag::Unknown(why) => format!("What may be lost is unknown: the replication lag cannot be read ({why})."),
+        Lag::Reading { ms, at } => format!(
+            "What may be lost: up to {ms} ms of writes, by the replication lag read {} s ago.",
+            now.millis_since(*at) / 1000
+        ),
+    }
+}
+
+fn exposure(run: &RunPlan) -> String {
+    match (run.mode, run.lag_ms) {
+        _ if run.promotions.is_empty() => "No database is promoted.".to_owned(),
+        (PromotionMode::Switchover, _) => "A switchover loses no writes; it waits until all are replicated.".to_owned(),
+        (PromotionMode::Failover | PromotionMode::Detach, Some(ms)) => {
+            format!("What may be lost: up to {ms} ms of writes, by the newest reading of the replication lag.")
+        }
+        (PromotionMode::Failover | PromotionMode::Detach, None) => {
+            "What may be lost is unknown: the replication lag could not be read.".to_owned()
+        }
+    }
+}
+
+fn mode_in_words(mode: PromotionMode) -> &'static str {
+    match mode {
+        PromotionMode::Switchover => "planned switchover",
+        PromotionMode::Failover => "unplanned failover",
+        PromotionMode::Detach => "unplanned, the cluster is detached from its global database",
+    }
+}
