@@ -25,6 +25,8 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 const START_POLL: Duration = Duration::from_millis(50);
 /// Another program may take the free port first; then another one is tried.
 const START_ATTEMPTS: u32 = 3;
+/// Before the first retry of a failed asynchronous invocation; before the second it is twice as long, in seconds.
+const ASYNC_RETRY_SECONDS: u32 = 10;
 
 /// A local AWS: the emulator, and the gateway that every SDK client goes through.
 #[derive(Debug)]
@@ -195,6 +197,8 @@ fn command(
         .env("SFTP_ENABLED", "0")
         // With Docker it would run databases and tasks as containers, and remove containers it takes for its own.
         .env("DOCKER_HOST", format!("unix://{}/no-docker.sock", temporary.display()))
+        // AWS waits one minute and two; here it is a sixth of that, still longer than a lease in the drill.
+        .env("LAMBDA_ASYNC_RETRY_BASE_SECONDS", ASYNC_RETRY_SECONDS.to_string())
         .env("AWS_ENDPOINT_URL", lambda_endpoint)
         .env("SFN_WAIT_SCALE", options.wait_scale.to_string()))
 }
