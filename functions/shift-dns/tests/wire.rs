@@ -437,6 +437,7 @@ async fn a_stale_observation_leads_to_a_new_look_and_a_new_action() {
     assert_eq!(changes.len(), 2);
     assert_eq!(batch(&changes[0]).1[0], pair("DELETE", alias("ireland", "SECONDARY")));
     assert_eq!(batch(&changes[1]).1[0], pair("DELETE", after_edit("SECONDARY", "ireland")));
+    assert!(pauses(&changes)[0] < Duration::from_secs(3), "a change that was refused need not settle: {changes:?}");
 }
 
 #[tokio::test(start_paused = true)]
