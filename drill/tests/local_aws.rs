@@ -283,6 +283,29 @@ async fn a_deployed_functions_calls_go_through_the_gateway_under_its_role() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn faults_of_every_protocol_are_understood_by_an_aws_sdk() {
+    let (tools, run_dir, local) = start().await;
+    let aws = local.emulator.aws();
+    deploy_caller(&tools, &run_dir, &local).await;
+    let fault = Fault::error(400, "SomethingDrilled", "as <told>");
+    local.gateway.add_rule(Rule::new("fault", Matcher::any().caller("caller"), Effect::Answer(fault)));
+    let calls = [
+        ("cloudwatch", "describe_alarms", json!({}), "cloudwatch:DescribeAlarms"),
+        ("rds", "describe_global_clusters", json!({}), "rds:DescribeGlobalClusters"),
+        ("ecs", "describe_services", json!({ "services": ["api"] }), "ecs:DescribeServices"),
+        ("route53", "get_change", json!({ "Id": "C1" }), "route53:GetChange"),
+        ("stepfunctions", "start_execution", json!({ "stateMachineArn": "arn" }), "states:StartExecution"),
+        ("sns", "publish", json!({ "TopicArn": "arn", "Message": "m" }), "sns:Publish"),
+        ("xray", "put_trace_segments", json!({ "TraceSegmentDocuments": [] }), "xray:PutTraceSegments"),
+    ];
+    for (service, operation, parameters, action) in calls {
+        let event = json!({ "service": service, "region": REGION, "operation": operation, "parameters": parameters });
+        assert_eq!(invoke(&aws, &event).await, json!({ "code": "SomethingDrilled" }), "{service}");
+        assert_eq!(last_call(&local).iam_action, action);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_function_fails_its_execution_and_starts_again_for_the_next_one() {
     let (tools, run_dir, local) = start().await;
     let aws = local.emulator.aws();
@@ -312,7 +335,7 @@ async fn an_alarm_reaches_a_function_by_its_arn_and_again_when_the_function_was_
     let killing = local.gateway.add_rule(Rule::new("killed", puts(&arn), kill).times(1));
     let state = [("AlarmName", "drill-test-alarm"), ("StateValue", "ALARM"), ("StateReason", "test")];
     aws.query("monitoring", REGION, "SetAlarmState", &state).await.unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !is_there(&aws, REGION, &arn).await {
         assert!(Instant::now() < deadline, "the second delivery did not come");
         tokio::time::sleep(Duration::from_millis(50)).await;
