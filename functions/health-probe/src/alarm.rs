@@ -100,7 +100,7 @@ impl AlarmChange {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
-        drop(write!(text, "{byte:02x}"));
+        let _ = write!(text, "{byte:02x}");
         text
     })
 }
@@ -116,5 +116,129 @@ impl Message {
             (Some(only), None) => Some(only.clone()),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use failover::error::ErrorCode;
+    use serde_json::json;
+
+    use super::*;
+
+    const ARN: &str = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:failover-dev-trading-endpoint";
+
+    fn known() -> BTreeSet<String> {
+        BTreeSet::from([ARN.to_owned()])
+    }
+
+    fn parse(message: &Value) -> Result<AlarmChange, Error> {
+        AlarmChange::parse(&message.to_string(), &known(), "Records[0].Sns.Message")
+    }
+
+    /// A metric alarm's message as CloudWatch writes it.
+    fn metric() -> Value {
+        json!({
+            "AlarmName": "failover-dev-trading-endpoint",
+            "AlarmDescription": null,
+            "AWSAccountId": "123456789012",
+            "AlarmConfigurationUpdatedTimestamp": "2026-11-20T09:00:00.000+0000",
+            "NewStateValue": "ALARM",
+            "NewStateReason": "Threshold Crossed: 2 datapoints were less than the threshold (1.0).",
+            "StateChangeTime": "2026-11-21T03:59:30.123+0000",
+            "Region": "EU (Ireland)",
+            "AlarmArn": ARN,
+            "OldStateValue": "OK",
+            "OKActions": [],
+            "AlarmActions": ["arn:aws:sns:eu-west-1:123456789012:failover-dev-alarms"],
+            "InsufficientDataActions": [],
+            "Trigger": { "MetricName": "EndpointHealthy", "Namespace": "Failover", "Threshold": 1.0 }
+        })
+    }
+
+    #[test]
+    fn a_metric_alarm_without_description_is_read() {
+        let change = parse(&metric()).expect("as CloudWatch writes it");
+        assert_eq!((change.arn.as_str(), change.state.as_str()), (ARN, "ALARM"));
+        assert_eq!(change.changed_at, Timestamp::parse("2026-11-21T03:59:30.123Z").expect("a time"));
+        assert!(change.reason.starts_with("Threshold Crossed"));
+    }
+
+    #[test]
+    fn a_composite_alarm_has_no_trigger_and_is_read() {
+        let composite = json!({
+            "AlarmName": "failover-dev-trading-region-impaired",
+            "AlarmDescription": "Both signals",
+            "AWSAccountId": "123456789012",
+            "NewStateValue": "ALARM",
+            "NewStateReason": "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:x transitioned to ALARM",
+            "StateChangeTime": "2026-11-21T03:59:30.123+0000",
+            "Region": "EU (Ireland)",
+            "AlarmArn": "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:failover-dev-trading-region-impaired",
+            "OldStateValue": "OK",
+            "AlarmRule": "ALARM(\"a\") AND ALARM(\"b\")",
+            "TriggeringChildren": [{ "Arn": ARN, "State": { "Value": "ALARM", "Timestamp": "2026-11-21T03:59:29Z" } }]
+        });
+        assert_eq!(parse(&composite).expect("as CloudWatch writes it").name, "failover-dev-trading-region-impaired");
+    }
+
+    #[test]
+    fn a_missing_or_malformed_field_is_named_with_its_record() {
+        let without = |field: &str| {
+            let mut message = metric();
+            message.as_object_mut().expect("an object").remove(field);
+            message
+        };
+        let with = |field: &str, value: Value| {
+            let mut message = metric();
+            message[field] = value;
+            message
+        };
+        for (message, expected) in [
+            (without("AlarmName"), "missing field `AlarmName`"),
+            (without("NewStateValue"), "missing field `NewStateValue`"),
+            (without("StateChangeTime"), "missing field `StateChangeTime`"),
+            (with("NewStateValue", json!(7)), "Records[0].Sns.Message.NewStateValue: "),
+            (with("StateChangeTime", json!("yesterday")), "Records[0].Sns.Message.StateChangeTime: "),
+            (with("AlarmArn", json!("endpoint")), "Records[0].Sns.Message.AlarmArn: "),
+            (json!("hello"), "Records[0].Sns.Message: "),
+        ] {
+            let error = parse(&message).expect_err(expected);
+            assert_eq!(error.code(), ErrorCode::InvalidRequest);
+            let text = error.to_string();
+            assert!(text.contains(expected) && text.starts_with("Records[0].Sns.Message"), "{text}");
+        }
+        let error = AlarmChange::parse("hello", &known(), "Records[2].Sns.Message").expect_err("not JSON");
+        assert!(error.to_string().starts_with("Records[2].Sns.Message: expected a CloudWatch alarm's JSON"), "{error}");
+    }
+
+    #[test]
+    fn without_an_arn_name_and_account_have_to_single_out_a_known_alarm() {
+        let mut message = metric();
+        message.as_object_mut().expect("an object").remove("AlarmArn");
+        assert_eq!(parse(&message).expect("the only one of this name").arn, ARN);
+        message["AWSAccountId"] = json!("999999999999");
+        assert!(parse(&message).expect_err("another account").to_string().contains("AlarmArn: is missing"));
+        message["AWSAccountId"] = json!("123456789012");
+        let twins = BTreeSet::from([ARN.to_owned(), ARN.replace("eu-west-1", "eu-central-1")]);
+        assert!(AlarmChange::parse(&message.to_string(), &twins, "x").is_err(), "two alarms of this name are known");
+    }
+
+    #[test]
+    fn an_incident_has_one_name_and_another_incident_another() {
+        let first = parse(&metric()).expect("good").incident().expect("a name");
+        assert_eq!(first, parse(&metric()).expect("good").incident().expect("a name"));
+        let mut later = metric();
+        later["StateChangeTime"] = json!("2026-11-21T05:00:00.000+0000");
+        assert_ne!(first, parse(&later).expect("good").incident().expect("a name"));
+        let hex = first.as_str().strip_prefix("alarm-").expect("the prefix");
+        assert!(hex.len() == 24 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()), "{first}");
+    }
+
+    #[test]
+    fn a_reason_of_any_length_fits_into_the_executions_input() {
+        let mut message = metric();
+        message["NewStateReason"] = json!("é".repeat(5000));
+        assert_eq!(parse(&message).expect("good").reason.chars().count(), LONGEST_REASON);
     }
 }

@@ -321,3 +321,253 @@ fn evidence(kind: EvidenceKind, health: Health, rests_on: Vec<EvidenceKind>, det
     };
     Evidence { kind, health, rests_on, detail }
 }
+
+#[cfg(test)]
+mod tests {
+    use failover::aws_call::Sent;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_233_600_000);
+
+    fn failed(meaning: Meaning) -> CallError {
+        CallError {
+            service: "rds",
+            operation: "DescribeDBClusters",
+            code: "X".to_owned(),
+            message: "y".to_owned(),
+            meaning,
+            sent: Sent::PossiblyApplied,
+        }
+    }
+
+    fn alarm(name: &str, state: AlarmState, rests_on: &[EvidenceKind]) -> AlarmSeen {
+        let arn = format!("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{name}");
+        AlarmSeen { name: name.to_owned(), arn, state, rests_on: rests_on.to_vec() }
+    }
+
+    fn frankfurt() -> Region {
+        Region::parse("eu-central-1").expect("a Region")
+    }
+
+    fn well() -> AuroraSeen {
+        AuroraSeen {
+            name: "trading".to_owned(),
+            global: Ok(Some(Topology::Writer)),
+            source: Ok(Some("available".to_owned())),
+            lag: Ok(Some(LagReading { ms: 120, at: NOW })),
+        }
+    }
+
+    fn aurora(seen: AuroraSeen) -> Health {
+        of_aurora(&[seen], &frankfurt(), 60_000, true).health
+    }
+
+    #[test]
+    fn one_alarm_in_alarm_is_unhealthy_and_all_ok_is_healthy() {
+        let expected = ["a".to_owned(), "b".to_owned()];
+        let of = |states: [AlarmState; 2]| {
+            let alarms = vec![alarm("a", states[0], &[]), alarm("b", states[1], &[])];
+            of_alarms(&expected, &Ok(alarms)).health
+        };
+        assert_eq!(of([AlarmState::Ok, AlarmState::Ok]), Health::Healthy);
+        assert_eq!(of([AlarmState::Ok, AlarmState::Undecided]), Health::Unknown);
+        for other in [AlarmState::Ok, AlarmState::Alarm, AlarmState::Undecided] {
+            assert_eq!(of([AlarmState::Alarm, other]), Health::Unhealthy);
+        }
+    }
+
+    #[test]
+    fn alarms_that_are_missing_not_named_or_unreadable_are_unknown() {
+        let expected = ["a".to_owned(), "b".to_owned()];
+        let missing = of_alarms(&expected, &Ok(vec![alarm("a", AlarmState::Ok, &[])]));
+        assert_eq!((missing.health, missing.detail.as_str()), (Health::Unknown, "no such alarm: b"));
+        assert_eq!(of_alarms(&[], &Ok(Vec::new())).health, Health::Unknown);
+        for meaning in Meaning::ALL {
+            assert_eq!(of_alarms(&expected, &Err(failed(meaning))).health, Health::Unknown, "{meaning:?}");
+        }
+    }
+
+    #[test]
+    fn alarms_rest_on_what_those_in_alarm_measure_and_on_nothing_else() {
+        let alarms = vec![
+            alarm("a", AlarmState::Alarm, &[EvidenceKind::Endpoint]),
+            alarm("b", AlarmState::Ok, &[EvidenceKind::Aurora]),
+            alarm("c", AlarmState::Alarm, &[EvidenceKind::Endpoint]),
+        ];
+        let evidence = of_alarms(&["a".to_owned()], &Ok(alarms));
+        assert_eq!(evidence.rests_on, [EvidenceKind::Endpoint]);
+        assert_eq!(evidence.detail, "in ALARM: a, c");
+    }
+
+    #[test]
+    fn an_alarm_on_the_probes_own_metric_or_on_the_lag_measures_nothing_new() {
+        assert_eq!(measured_by("Failover", "EndpointHealthy"), EvidenceKind::Endpoint);
+        assert_eq!(measured_by("AWS/RDS", "AuroraGlobalDBReplicationLag"), EvidenceKind::Aurora);
+        assert_eq!(measured_by("AWS/RDS", "AuroraGlobalDBRPOLag"), EvidenceKind::Aurora);
+        assert_eq!(measured_by("AWS/RDS", "CPUUtilization"), EvidenceKind::Alarms);
+        assert_eq!(measured_by("AWS/Route53", "HealthCheckStatus"), EvidenceKind::Alarms);
+    }
+
+    #[test]
+    fn the_parts_of_a_composite_alarm_are_found_by_name_and_by_arn() {
+        let arn = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:c";
+        for (rule, children) in [
+            ("ALARM(\"a\") AND ALARM(\"b b\")", vec!["a", "b b"]),
+            ("ALARM(a) OR (NOT OK(b) AND ALARM( \"c\" ))", vec!["a", "c"]),
+            (&format!("ALARM({arn})"), vec![arn]),
+            ("TRUE", vec![]),
+            ("ALARM(\"never closed", vec!["never closed"]),
+        ] {
+            assert_eq!(children_in_rule(rule), children, "{rule}");
+        }
+        assert_eq!(name_of_alarm(arn), "c");
+        assert_eq!(name_of_alarm("c"), "c");
+    }
+
+    #[test]
+    fn a_composite_alarm_rests_on_those_of_its_parts_that_are_in_alarm() {
+        let parts = [
+            alarm("a", AlarmState::Alarm, &[EvidenceKind::Endpoint]),
+            alarm("b", AlarmState::Ok, &[EvidenceKind::Aurora]),
+            alarm("other", AlarmState::Alarm, &[EvidenceKind::Alarms]),
+        ];
+        let rests_on = |children: &[&str]| {
+            composite_rests_on(&children.iter().map(|child| (*child).to_owned()).collect::<Vec<_>>(), &parts)
+        };
+        assert_eq!(rests_on(&["a", "b"]), [EvidenceKind::Endpoint]);
+        assert_eq!(rests_on(&[&parts[0].arn]), [EvidenceKind::Endpoint]);
+        assert_eq!(rests_on(&["unknown"]), []);
+    }
+
+    #[test]
+    fn only_2xx_is_healthy_and_only_5xx_is_an_unhealthy_answer() {
+        for network_proven in [true, false] {
+            for (statuses, health) in [
+                (vec![200, 204, 299], Health::Healthy),
+                (vec![301, 307, 400, 401, 403, 404, 429], Health::Unknown),
+                (vec![500, 502, 503, 504, 599], Health::Unhealthy),
+            ] {
+                for status in statuses {
+                    let evidence = of_endpoint(&Ok(Answer::Status { status, took_ms: 5 }), network_proven);
+                    assert_eq!(evidence.health, health, "{status}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_silent_endpoint_is_unhealthy_only_when_this_sides_network_is_proven() {
+        let silent = Ok(Answer::Silence("refused".to_owned()));
+        assert_eq!(of_endpoint(&silent, true).health, Health::Unhealthy);
+        assert_eq!(of_endpoint(&silent, false).health, Health::Unknown);
+        assert_eq!(of_endpoint(&Err("no URL".to_owned()), true).health, Health::Unknown);
+    }
+
+    #[test]
+    fn aurora_is_healthy_only_when_everything_is_known_and_fine() {
+        assert_eq!(aurora(well()), Health::Healthy);
+        for meaning in Meaning::ALL {
+            assert_eq!(aurora(AuroraSeen { global: Err(failed(meaning)), ..well() }), Health::Unknown);
+            assert_eq!(aurora(AuroraSeen { lag: Err(failed(meaning)), ..well() }), Health::Unknown);
+        }
+        assert_eq!(aurora(AuroraSeen { global: Ok(None), ..well() }), Health::Unknown);
+        assert_eq!(aurora(AuroraSeen { lag: Ok(None), ..well() }), Health::Unknown);
+        assert_eq!(aurora(AuroraSeen { source: Ok(None), ..well() }), Health::Unknown);
+        assert_eq!(of_aurora(&[], &frankfurt(), 60_000, true).health, Health::Unknown);
+    }
+
+    #[test]
+    fn a_source_api_that_fails_is_unhealthy_and_one_that_says_no_is_unknown() {
+        for meaning in Meaning::ALL {
+            let health = aurora(AuroraSeen { source: Err(failed(meaning)), ..well() });
+            let expected = match meaning {
+                Meaning::Unreachable | Meaning::Unavailable => Health::Unhealthy,
+                Meaning::Throttled | Meaning::Denied | Meaning::Conflict | Meaning::NotFound | Meaning::Invalid => {
+                    Health::Unknown
+                }
+            };
+            assert_eq!(health, expected, "{meaning:?}");
+        }
+        let silent = AuroraSeen { source: Err(failed(Meaning::Unreachable)), ..well() };
+        let unproven = of_aurora(&[silent], &frankfurt(), 60_000, false);
+        assert_eq!(unproven.health, Health::Unknown, "our own network may be at fault");
+    }
+
+    #[test]
+    fn a_status_in_which_the_cluster_serves_is_healthy_and_others_are_told_apart() {
+        for (status, health) in [
+            ("available", Health::Healthy),
+            ("backing-up", Health::Healthy),
+            ("modifying", Health::Healthy),
+            ("failing-over", Health::Unhealthy),
+            ("stopped", Health::Unhealthy),
+            ("inaccessible-encryption-credentials", Health::Unhealthy),
+            ("upgrading", Health::Unknown),
+            ("renaming", Health::Unknown),
+            ("something-new", Health::Unknown),
+        ] {
+            assert_eq!(aurora(AuroraSeen { source: Ok(Some(status.to_owned())), ..well() }), health, "{status}");
+        }
+    }
+
+    #[test]
+    fn lag_from_the_limit_on_is_unhealthy() {
+        let lag = |ms| AuroraSeen { lag: Ok(Some(LagReading { ms, at: NOW })), ..well() };
+        assert_eq!(aurora(lag(59_999)), Health::Healthy);
+        assert_eq!(aurora(lag(60_000)), Health::Unhealthy);
+        assert_eq!(aurora(AuroraSeen { source: Ok(None), ..lag(60_000) }), Health::Unhealthy);
+    }
+
+    #[test]
+    fn a_cluster_that_somebody_else_moves_is_no_evidence_however_bad_it_looks() {
+        let lost = AuroraSeen {
+            source: Err(failed(Meaning::Unreachable)),
+            lag: Ok(Some(LagReading { ms: 99_000, at: NOW })),
+            ..well()
+        };
+        assert_eq!(aurora(lost.clone()), Health::Unhealthy);
+        for topology in [Topology::Changing("failing-over".to_owned()), Topology::Reader, Topology::NotAMember] {
+            assert_eq!(aurora(AuroraSeen { global: Ok(Some(topology)), ..lost.clone() }), Health::Unknown);
+        }
+    }
+
+    #[test]
+    fn of_several_clusters_the_worst_speaks_and_is_named() {
+        let lost = AuroraSeen { name: "orders".to_owned(), source: Err(failed(Meaning::Unreachable)), ..well() };
+        let unknown = AuroraSeen { name: "users".to_owned(), lag: Ok(None), ..well() };
+        let evidence = of_aurora(&[well(), unknown.clone(), lost], &frankfurt(), 60_000, true);
+        assert_eq!((evidence.health, evidence.rests_on), (Health::Unhealthy, vec![EvidenceKind::Aurora]));
+        assert!(evidence.detail.starts_with("eu-central-1: "), "{}", evidence.detail);
+        let evidence = of_aurora(&[well(), unknown], &frankfurt(), 60_000, true);
+        assert_eq!(evidence.health, Health::Unknown);
+        assert!(evidence.detail.contains("users"), "{}", evidence.detail);
+    }
+
+    #[test]
+    fn the_lag_is_that_of_the_cluster_furthest_behind_and_unknown_if_any_is() {
+        let at = |ms| AuroraSeen { lag: Ok(Some(LagReading { ms, at: NOW })), ..well() };
+        assert_eq!(furthest(&[at(5), at(700), at(30)]), Lag::Reading { ms: 700, at: NOW });
+        assert_eq!(furthest(&[]), Lag::NotReplicated);
+        for unknown in [Ok(None), Err(failed(Meaning::Denied))] {
+            let lag = furthest(&[at(5), AuroraSeen { lag: unknown, ..well() }]);
+            assert!(matches!(lag, Lag::Unknown(_)), "{lag:?}");
+            assert_eq!(lag.ms(), None);
+        }
+    }
+
+    #[test]
+    fn a_metrics_value_is_rounded_up_and_never_negative() {
+        for (value, ms) in [(0.0, 0), (0.2, 1), (120.0, 120), (-3.0, 0), (f64::NAN, 0)] {
+            assert_eq!(whole_millis(value), ms, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_long_detail_is_cut_within_a_letter_boundary() {
+        let names: Vec<String> = (0..100).map(|index| format!("Alärm-{index}")).collect();
+        let alarms = names.iter().map(|name| alarm(name, AlarmState::Alarm, &[])).collect();
+        let evidence = of_alarms(&names, &Ok(alarms));
+        assert_eq!(evidence.detail.chars().count(), LONGEST_DETAIL + 1);
+    }
+}
