@@ -179,7 +179,7 @@ fn command(
     fs::create_dir_all(&temporary).map_err(Error::io(format!("creating {}", temporary.display())))?;
     let root = root_credentials();
     Ok(ChildCommand::new(&tools.python, &tools.python, options.run_dir.join("emulator.log"))
-        .arg(tools.workspace.join("drill/tools/emulator.py"))
+        .arg(tools.workspace.join("drill/tools/emulator"))
         // The Lambda processes inherit the emulator's environment, so nothing of the user's gets in.
         .own_environment()
         .env("HOME", &temporary)

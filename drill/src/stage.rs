@@ -140,7 +140,6 @@ impl Stage {
             run_dir: &run_dir,
         };
         let outputs = deploy(tools, &local.emulator, &deployment, progress).await?;
-        world::create_composite_alarm(&local.emulator.aws(), &outputs).await?;
         let mut random = fastrand::Rng::with_seed(seed);
         let lag_ms = random.u64(LAG_MS);
         world::publish_lag(&local.emulator.aws(), Site::Standby, lag_ms).await?;

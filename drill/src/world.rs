@@ -225,8 +225,6 @@ impl World {
             ("PlanDocument", self.plan_document()),
             ("AwsCallTimeoutSeconds", "2".to_owned()),
             ("StepBudgetSeconds", "5".to_owned()),
-            // The emulator has the alarm type in its API, not in its CloudFormation; see `create_composite_alarm`.
-            ("CompositeAlarm", "skip".to_owned()),
         ];
         parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
@@ -279,22 +277,6 @@ pub const DECISION_WINDOW_SECONDS: u32 = 4;
 
 fn composite_alarm_name() -> String {
     format!("failover-{SUFFIX}-{PLAN}-region-impaired")
-}
-
-/// Creates the composite alarm of `infra/orchestrator.yaml`, which the emulator's CloudFormation lacks.
-///
-/// # Errors
-/// [`Error::Aws`] when the emulator refuses it.
-pub async fn create_composite_alarm(aws: &Aws, outputs: &BTreeMap<String, String>) -> Result<()> {
-    let output = |name: &str| {
-        outputs.get(name).cloned().ok_or_else(|| Error::Unexpected(format!("the stack has no output {name}")))
-    };
-    let rule =
-        format!("ALARM(\"{}\") AND ALARM(\"{}\")", output("EndpointAlarmName")?, output("ReplicationLagAlarmName")?);
-    let (name, topic) = (composite_alarm_name(), output("NotificationTopicArn")?);
-    let parameters = [("AlarmName", name.as_str()), ("AlarmRule", &rule), ("AlarmActions.member.1", &topic)];
-    aws.query("monitoring", Site::Standby.region(), "PutCompositeAlarm", &parameters).await?;
-    Ok(())
 }
 
 /// Publishes what Aurora would publish: the lag of the cluster at `site`, which replicates from the other.

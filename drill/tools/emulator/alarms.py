@@ -1,21 +1,21 @@
-"""Starts MiniStack 1.5.33 with two corrections, where it differs from AWS in what the functions rely on.
+"""Alarms and their deliveries, as AWS does them.
 
-1. SNS invokes Lambda asynchronously, so a failed invocation is tried twice more and then goes to the
-   function's failure destination (Lambda developer guide, "Using Lambda with Amazon SNS" and "Invoking a
-   Lambda function asynchronously"). MiniStack invokes once and forgets.
-2. An alarm's message has the alarm's ARN, the Region's display name and, for a composite alarm, its rule
-   and children instead of a metric (CloudWatch user guide, "Notifying users on alarm changes").
-   MiniStack leaves out the ARN and describes every alarm as a metric alarm.
+SNS invokes Lambda asynchronously, so a failed invocation is tried twice more and then goes to the function's failure
+destination (Lambda developer guide, "Using Lambda with Amazon SNS" and "Invoking a Lambda function asynchronously").
+MiniStack invokes once and forgets.
 
-Each replaced function has to be there: after an update of MiniStack a missing one ends the start.
+An alarm's message has the alarm's ARN, the Region's display name and, for a composite alarm, its rule and children
+instead of a metric (CloudWatch user guide, "Notifying users on alarm changes"). MiniStack leaves out the ARN and
+describes every alarm as a metric alarm.
 """
 
 import json
 from datetime import datetime, timezone
 
-from ministack import app
 from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.services import cloudwatch, lambda_svc, sns
+
+from correction import replace
 
 REGION_NAMES = {
     "eu-central-1": "EU (Frankfurt)",
@@ -96,14 +96,6 @@ def dispatch_alarm_actions(alarm, old_state, new_state, reason):
             sns._fanout(arn, new_uuid(), message(alarm, old_state, new_state, reason), subject)
 
 
-def replace(module, name, function):
-    if not callable(getattr(module, name, None)):
-        raise SystemExit(f"this MiniStack has no {module.__name__}.{name}; the corrections have to be looked at again")
-    setattr(module, name, function)
-
-
-replace(sns, "_deliver_to_lambda", deliver_to_lambda)
-replace(cloudwatch, "_dispatch_alarm_actions", dispatch_alarm_actions)
-
-if __name__ == "__main__":
-    app.main()
+def correct():
+    replace(sns, "_deliver_to_lambda", deliver_to_lambda)
+    replace(cloudwatch, "_dispatch_alarm_actions", dispatch_alarm_actions)
