@@ -12,9 +12,6 @@ use failover::contract::RecordType;
 use crate::plan::Action;
 use crate::records::{FailoverSet, Role, Target};
 
-const SERVICE: &str = "route53";
-const OPERATION: &str = "ChangeResourceRecordSets";
-
 /// Sends the change batch; gives the change's id.
 ///
 /// Each record set is deleted exactly as it was seen and created with its new role. Route 53 applies a batch as a whole
@@ -26,8 +23,8 @@ const OPERATION: &str = "ChangeResourceRecordSets";
 /// Those of the call. `InvalidChangeBatch` means that the records are not as they were seen: look again.
 pub(crate) async fn act(client: &Client, calls: &Calls, action: &Action) -> Result<Option<String>, CallError> {
     let batch = change_batch(action).map_err(|error| CallError {
-        service: SERVICE,
-        operation: OPERATION,
+        service: "route53",
+        operation: "ChangeResourceRecordSets",
         code: String::new(),
         message: error.to_string(),
         meaning: Meaning::Invalid,
@@ -35,7 +32,7 @@ pub(crate) async fn act(client: &Client, calls: &Calls, action: &Action) -> Resu
     })?;
     let request =
         client.change_resource_record_sets().hosted_zone_id(&action.hosted_zone_id).change_batch(batch).send();
-    let answer = calls.call(SERVICE, OPERATION, request).await?;
+    let answer = calls.call("route53", "ChangeResourceRecordSets", request).await?;
     Ok(answer.change_info.map(|info| change_id(&info.id).to_owned()))
 }
 
