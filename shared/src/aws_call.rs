@@ -151,19 +151,23 @@ impl Calls {
     ///
     /// # Errors
     /// What the call's error means, and whether it can have been applied.
-    pub async fn call<T, E>(
+    pub fn call<T, E>(
         &self,
         service: &'static str,
         operation: &'static str,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, CallError>
+    ) -> impl Future<Output = Result<T, CallError>>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let span = self.trace.begin(service, Some(operation));
-        let outcome = request.await.map_err(|error| CallError::from_sdk(service, operation, &error));
-        self.trace.end(span, outcome.as_ref().err().map(ToString::to_string));
-        outcome
+        // The SDK's futures are big, and callers hold several of them side by side: on the heap, not in each of theirs.
+        let request = Box::pin(request);
+        async move {
+            let span = self.trace.begin(service, Some(operation));
+            let outcome = request.await.map_err(|error| CallError::from_sdk(service, operation, &error));
+            self.trace.end(span, outcome.as_ref().err().map(ToString::to_string));
+            outcome
+        }
     }
 }
 
@@ -193,6 +197,10 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 fn meaning_of(code: &str, status: u16) -> Meaning {
     match code {
         "Throttling"
+        | "ExecutionLimitExceeded"
+        | "KmsThrottlingException"
+        | "KMSThrottling"
+        | "Throttled"
         | "ThrottlingException"
         | "ThrottledException"
         | "RequestLimitExceeded"
@@ -205,6 +213,8 @@ fn meaning_of(code: &str, status: u16) -> Meaning {
         | "SlowDown"
         | "ReplicatedWriteConflictException" => Meaning::Throttled,
         "AccessDenied"
+        | "KmsAccessDeniedException"
+        | "KMSAccessDenied"
         | "AccessDeniedException"
         | "UnauthorizedOperation"
         | "UnrecognizedClientException"

@@ -65,11 +65,13 @@ pub trait Step {
     /// Decides. Pure.
     fn plan(request: &Self::Request, seen: &Self::Observation, now: Timestamp) -> Plan<Self::Action>;
 
-    /// Makes the change; gives what can be used to ask after it, if AWS gave something.
+    /// Makes the change; gives what can be used to ask after it, if AWS gave something. An action of one call leaves
+    /// trying again to [`run`]; one of several calls does it itself, for each of them and until the deadline.
     fn act(
         &self,
         request: &Self::Request,
         action: &Self::Action,
+        deadline: Deadline,
     ) -> impl Future<Output = Result<Option<String>, CallError>>;
 }
 
@@ -301,7 +303,7 @@ impl<S: Step> Invocation<'_, S> {
         let ledger = &self.tools.ledger;
         held.record = ledger.record(&held.record, Event::RecordIntent { action: json(action)? }).await?;
         tracing::info!(operation_id = held.record.operation_id, action = %json(action)?, "acting");
-        let sent = retry::change(&self.tools.env, self.deadline, || self.step.act(self.request, action)).await;
+        let sent = retry::change(&self.tools.env, self.deadline, || self.step.act(self.request, action, self.deadline)).await;
         let doing = format!("{} of {}", S::NAME, S::resource(self.request));
         match sent.map_err(|error| Error::from_change(doing, error)) {
             Ok(Some(receipt)) => {

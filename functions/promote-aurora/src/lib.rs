@@ -85,7 +85,7 @@ impl Step for PromoteAurora {
         plan::plan(request, seen, now)
     }
 
-    async fn act(&self, _: &Promotion, action: &Action) -> Result<Option<String>, CallError> {
+    async fn act(&self, _: &Promotion, action: &Action, _: Deadline) -> Result<Option<String>, CallError> {
         act::act(&self.tools, action).await.map(|()| None)
     }
 }

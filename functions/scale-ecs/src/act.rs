@@ -5,7 +5,8 @@ use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace}
 use aws_sdk_ecs::Client as Ecs;
 use failover::aws_call::{CallError, Meaning, Sent};
 use failover::contract::Region;
-use failover::retry::is_safe_to_repeat;
+use failover::env::Deadline;
+use failover::retry::{self, is_safe_to_repeat};
 use failover::runtime::Toolbox;
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -16,40 +17,44 @@ use crate::plan::{Action, Limits, ServiceChange};
 /// So many services are changed at the same time.
 const CONCURRENT: usize = 4;
 
-/// Makes the change, to every service that needs it even if one fails.
+/// Makes the change, to every service that needs it even if one fails. What certainly was not applied is sent again,
+/// each call for itself, so that no count is set twice: in between a policy may have raised it.
 ///
 /// # Errors
 /// The most severe of the services' errors.
-pub(crate) async fn act(tools: &Toolbox, action: &Action) -> Result<(), CallError> {
-    let services = Services::new(tools, &action.region, &action.cluster);
+pub(crate) async fn act(tools: &Toolbox, action: &Action, deadline: Deadline) -> Result<(), CallError> {
+    let services = Services::new(tools, &action.region, &action.cluster, deadline);
     let needed = action.services.iter().filter(|change| change.is_needed());
-    let outcomes: Vec<Result<(), CallError>> =
-        stream::iter(needed).map(|change| services.change(change)).buffer_unordered(CONCURRENT).collect().await;
-    conclude(outcomes)
+    let changes = stream::iter(needed).map(|change| services.change(change)).buffer_unordered(CONCURRENT);
+    changes.fold(Outcome::default(), async |all, one| all.and(one)).await.conclude()
 }
 
 struct Services<'a> {
     tools: &'a Toolbox,
     cluster: &'a str,
+    deadline: Deadline,
     ecs: Ecs,
     autoscaling: AutoScaling,
 }
 
 impl<'a> Services<'a> {
-    fn new(tools: &'a Toolbox, region: &Region, cluster: &'a str) -> Self {
+    fn new(tools: &'a Toolbox, region: &Region, cluster: &'a str, deadline: Deadline) -> Self {
         let config = tools.clients.once(region);
-        Self { tools, cluster, ecs: Ecs::new(&config), autoscaling: AutoScaling::new(&config) }
+        Self { tools, cluster, deadline, ecs: Ecs::new(&config), autoscaling: AutoScaling::new(&config) }
     }
 
-    async fn change(&self, change: &ServiceChange) -> Result<(), CallError> {
+    async fn change(&self, change: &ServiceChange) -> Outcome {
+        let mut outcome = Outcome::default();
         // The limits first: a policy would move a count outside them back.
         if let Some(limits) = change.register {
-            self.register(&change.service, limits).await?;
+            let registered = retry::change(&self.tools.env, self.deadline, || self.register(&change.service, limits));
+            outcome.add(registered.await);
         }
-        if change.update {
-            self.set_count(&change.service, change.target).await?;
+        if change.update && outcome.error.is_none() {
+            let set = retry::change(&self.tools.env, self.deadline, || self.set_count(&change.service, change.target));
+            outcome.add(set.await);
         }
-        Ok(())
+        outcome
     }
 
     async fn register(&self, service: &str, limits: Limits) -> Result<(), CallError> {
@@ -76,15 +81,49 @@ fn whole(count: u32) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 
-/// The outcome of the whole: the most severe error.
-fn conclude(outcomes: Vec<Result<(), CallError>>) -> Result<(), CallError> {
-    let applied = outcomes.iter().any(Result::is_ok);
-    match outcomes.into_iter().filter_map(Result::err).max_by_key(severity) {
-        None => Ok(()),
-        // Repeating it as it is would set the counts again that were set already, and undo what a policy did meanwhile.
-        // As a conflict it is decided anew, on a new look.
-        Some(error) if applied && is_safe_to_repeat(&error) => Err(CallError { meaning: Meaning::Conflict, ..error }),
-        Some(error) => Err(error),
+/// What became of several calls.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// Whether one of them was applied.
+    applied: bool,
+    /// The most severe error.
+    error: Option<CallError>,
+}
+
+impl Outcome {
+    fn add(&mut self, call: Result<(), CallError>) {
+        match call {
+            Ok(()) => self.applied = true,
+            Err(error) => self.error = self.error.take().into_iter().chain([error]).max_by_key(severity),
+        }
+    }
+
+    fn and(mut self, other: Self) -> Self {
+        self.applied |= other.applied;
+        if let Some(error) = other.error {
+            self.add(Err(error));
+        }
+        self
+    }
+
+    /// The outcome of the whole.
+    fn conclude(self) -> Result<(), CallError> {
+        let Some(error) = self.error else {
+            return Ok(());
+        };
+        let hopeless = matches!(error.meaning, Meaning::Denied | Meaning::Invalid | Meaning::NotFound);
+        Err(if hopeless {
+            // A person has to know, whatever was applied beside it.
+            error
+        } else if self.applied {
+            // The next look tells what was applied, and the rest is decided on it.
+            CallError { sent: Sent::PossiblyApplied, ..error }
+        } else if is_safe_to_repeat(&error) {
+            // It was tried again here, so not once more by the caller.
+            CallError { meaning: Meaning::Conflict, ..error }
+        } else {
+            error
+        })
     }
 }
 
@@ -104,43 +143,56 @@ fn severity(error: &CallError) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use failover::retry;
-
     use super::*;
 
     fn error(code: &str) -> CallError {
         CallError::rejected("ecs", "UpdateService", code, "for a test")
     }
 
+    fn conclude(calls: impl IntoIterator<Item = Result<(), CallError>>) -> Result<(), CallError> {
+        let mut outcome = Outcome::default();
+        for call in calls {
+            outcome.add(call);
+        }
+        Outcome::default().and(outcome).conclude()
+    }
+
     #[test]
     fn an_error_that_may_hide_an_applied_change_beats_every_other() {
-        let unknown = CallError { sent: Sent::PossiblyApplied, ..error("ServerException") };
-        let outcomes =
-            vec![Err(error("AccessDeniedException")), Err(unknown.clone()), Err(error("ThrottlingException"))];
-        assert_eq!(conclude(outcomes), Err(unknown));
+        let unknown = CallError { sent: Sent::PossiblyApplied, ..error("ServiceNotActiveException") };
+        for others in [["AccessDeniedException", "ThrottlingException"], ["ThrottlingException", "ClientException"]] {
+            let [before, after] = others.map(|code| Err(error(code)));
+            assert_eq!(conclude([before, Err(unknown.clone()), after]), Err(unknown.clone()));
+        }
     }
 
     #[test]
     fn what_cannot_succeed_beats_what_can_be_sent_again() {
-        let outcomes = vec![Err(error("ThrottlingException")), Err(error("AccessDeniedException"))];
-        assert_eq!(conclude(outcomes).expect_err("two failed").code, "AccessDeniedException");
+        let failed = conclude([Err(error("ThrottlingException")), Err(error("AccessDeniedException"))]);
+        assert_eq!(failed.expect_err("two failed").code, "AccessDeniedException");
     }
 
     #[test]
-    fn throttling_of_every_service_is_sent_again_as_it_is() {
-        let failed = conclude(vec![Err(error("ThrottlingException"))]).expect_err("throttled");
-        assert!(retry::is_safe_to_repeat(&failed));
+    fn throttling_of_every_service_is_not_tried_again_by_the_caller() {
+        let failed = conclude([Err(error("ThrottlingException"))]).expect_err("throttled");
+        assert_eq!((failed.code.as_str(), failed.sent), ("ThrottlingException", Sent::Rejected));
+        assert!(!is_safe_to_repeat(&failed));
     }
 
     #[test]
-    fn throttling_of_some_services_is_not_sent_again_without_a_new_look() {
-        let failed = conclude(vec![Ok(()), Err(error("ThrottlingException"))]).expect_err("throttled");
-        assert!(!retry::is_safe_to_repeat(&failed));
-        assert_eq!(failed.code, "ThrottlingException");
+    fn throttling_of_some_services_leaves_the_action_partly_applied() {
+        let failed = conclude([Ok(()), Err(error("ThrottlingException"))]).expect_err("throttled");
+        assert_eq!((failed.code.as_str(), failed.sent), ("ThrottlingException", Sent::PossiblyApplied));
+    }
+
+    #[test]
+    fn a_denial_stays_one_whatever_was_applied_beside_it() {
+        let failed = conclude([Ok(()), Err(error("AccessDeniedException"))]).expect_err("denied");
+        assert_eq!((failed.meaning, failed.sent), (Meaning::Denied, Sent::Rejected));
     }
 
     #[test]
     fn without_errors_it_succeeded() {
-        assert_eq!(conclude(vec![Ok(()), Ok(())]), Ok(()));
+        assert_eq!(conclude([Ok(()), Ok(())]), Ok(()));
     }
 }

@@ -71,7 +71,7 @@ impl Step for ScaleEcs {
         plan::plan(request, seen)
     }
 
-    async fn act(&self, _: &Scaling, action: &Action) -> Result<Option<String>, CallError> {
-        act::act(&self.tools, action).await.map(|()| None)
+    async fn act(&self, _: &Scaling, action: &Action, deadline: Deadline) -> Result<Option<String>, CallError> {
+        act::act(&self.tools, action, deadline).await.map(|()| None)
     }
 }

@@ -83,7 +83,7 @@ impl Step for ShiftDns {
         plan::plan(request, seen, now)
     }
 
-    async fn act(&self, _: &Shift, action: &Action) -> Result<Option<String>, CallError> {
+    async fn act(&self, _: &Shift, action: &Action, _: Deadline) -> Result<Option<String>, CallError> {
         act::act(&self.once, &self.tools.calls, action).await
     }
 }
