@@ -67,8 +67,8 @@ async fn candidates(tools: &Tools) -> Result<Vec<Candidate>, BenchError> {
         let event = match function {
             "promote-aurora" => sample(tools, "promote-aurora/events/failover.json")?,
             "scale-ecs" => sample(tools, "scale-ecs/events/named-services.json")?,
-            "shift-dns" => sample(tools, "shift-dns/events/shift.json")?,
-            _ => sample(tools, "health-probe/events/sns-metric-alarm.json")?,
+            "shift-dns" => sample(tools, "shift-dns/events/shift-to-standby.json")?,
+            _ => sample(tools, "health-probe/events/trigger-metric-alarm.json")?,
         };
         candidates.push(Candidate::new(function, lambda.join(function).join("bootstrap"), Vec::new(), event));
     }
