@@ -33,8 +33,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// The first record's that failed, once all are handled: an alarm in good order is not held up by a broken one, and a
 /// repeat of the event is harmless, since the good ones are answered from the ledger.
 pub(crate) async fn trigger(probe: &HealthProbe, records: Value, deadline: Deadline) -> Result<TriggerResponse, Error> {
-    let Value::Array(records) = records else {
-        return Err(Error::InvalidRequest { field: "Records".to_owned(), problem: "expected a list".to_owned() });
+    let records = match records {
+        Value::Array(records) if !records.is_empty() => records,
+        _ => {
+            let problem = "expected a list with at least one record".to_owned();
+            return Err(Error::InvalidRequest { field: "Records".to_owned(), problem });
+        }
     };
     let mut outcomes = Vec::new();
     let mut first_error = None;
