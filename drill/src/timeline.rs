@@ -9,6 +9,7 @@ use crate::execution::Event;
 use crate::gateway::Call;
 use crate::moment::Moment;
 use crate::stage::Run;
+use crate::world::function_of;
 
 /// The function behind alarms, decisions and conclusions.
 const PROBE: &str = "health-probe";
@@ -138,7 +139,7 @@ pub fn timeline(run: &Run, calls: &[Call]) -> Timeline {
 /// Whether a function made the call, and during this run.
 fn belongs(call: &Call, run: &Run, end: Moment) -> bool {
     let at = Moment::from(call.at);
-    let of_function = call.caller.app.as_deref().is_some_and(|app| app != "drill");
+    let of_function = function_of(call).is_some();
     let of_other_run = call.failover_id.as_deref().is_some_and(|id| id != run.execution.name);
     of_function && call.service != TELEMETRY && !of_other_run && at >= run.ordered && at <= end
 }
@@ -247,8 +248,8 @@ fn step_of(operation_id: &str) -> Option<&str> {
 /// The step that a call belongs to.
 fn span_of(call: &Call, spans: &[Span], started: Moment) -> Option<usize> {
     let at = Moment::from(call.at);
-    let app = call.caller.app.as_deref()?;
-    if app == PROBE {
+    let function = function_of(call)?;
+    if function == PROBE {
         let of_trigger =
             call.ledger.as_ref().is_some_and(|write| write.operation_id.split('#').nth(1) == Some(TRIGGER));
         if of_trigger || at < started || matches!(call.operation.as_str(), "StartExecution" | "Publish") {
@@ -262,7 +263,7 @@ fn span_of(call: &Call, spans: &[Span], started: Moment) -> Option<usize> {
     if let Some(place) = spans.iter().position(|span| id.is_some() && span.operation_id.as_deref() == id) {
         return Some(place);
     }
-    last_begun(spans, |span| span.operation_id.is_some() && span.name == app && span.from <= at)
+    last_begun(spans, |span| span.operation_id.is_some() && span.name == function && span.from <= at)
 }
 
 fn last_begun(spans: &[Span], begun: impl Fn(&Span) -> bool) -> Option<usize> {

@@ -9,12 +9,12 @@ use serde::Serialize;
 use crate::gateway::Outcome;
 use crate::stage::{Evidence, Run};
 use crate::state::RecordSet;
-use crate::world::{FULL_COUNT, Site, WORKLOAD_SERVICES};
+use crate::world::{FULL_COUNT, Site, WORKLOAD_SERVICES, function_of};
 
 /// Services in which a failover changes something. The ledger and notifications are not the workload.
 const WORKLOAD_APIS: [&str; 4] = ["rds", "ecs", "route53", "application-autoscaling"];
 /// How an operation that changes nothing begins.
-const READING: [&str; 3] = ["Describe", "List", "Get"];
+const READING: [&str; 4] = ["Describe", "List", "Get", "Test"];
 /// By how much the product's times may differ from the drill's, in milliseconds: the drill looks every
 /// 200 ms, and the product counts from the alarm, which it gets a moment after the Region was lost.
 const TOLERANCE_MS: u64 = 2_500;
@@ -204,7 +204,7 @@ pub fn no_generation_claimed(evidence: &Evidence) -> Check {
 pub fn changes_made(evidence: &Evidence, expected: &[(&str, u32)]) -> Check {
     let mut found: BTreeMap<&str, u32> = BTreeMap::new();
     for call in &evidence.calls {
-        let by_function = call.caller.app.as_deref().is_some_and(|app| app != "drill");
+        let by_function = function_of(call).is_some();
         let reads = READING.iter().any(|verb| call.operation.starts_with(verb));
         if by_function && WORKLOAD_APIS.contains(&call.service.as_str()) && !reads {
             *found.entry(&call.iam_action).or_default() += 1;
@@ -239,7 +239,7 @@ pub fn world_unchanged(evidence: &Evidence) -> Check {
 pub fn nothing_denied(evidence: &Evidence) -> Check {
     let denied = evidence.calls.iter().filter_map(|call| match &call.outcome {
         Outcome::Error { status: 403, code } => {
-            Some(format!("{} by {} ({code})", call.iam_action, call.caller.app.as_deref().unwrap_or("?")))
+            Some(format!("{} by {} ({code})", call.iam_action, function_of(call).unwrap_or("?")))
         }
         Outcome::Error { .. }
         | Outcome::Ok { .. }

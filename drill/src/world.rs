@@ -14,7 +14,7 @@ use crate::aws::{Aws, xml_text};
 use crate::emulator::LocalAws;
 use crate::endpoints::{Endpoint, Endpoints};
 use crate::error::{Error, Result};
-use crate::gateway::ScalableTarget;
+use crate::gateway::{Call, ScalableTarget};
 use crate::moment::Moment;
 use crate::state::WorldState;
 
@@ -137,6 +137,13 @@ impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.region())
     }
+}
+
+/// The package of the function that made a call, as its SDK's user agent says; none for anybody else.
+#[must_use]
+pub fn function_of(call: &Call) -> Option<&str> {
+    let name = call.caller.app.as_deref()?;
+    name.strip_prefix("failover-")?.strip_prefix(SUFFIX)?.strip_prefix('-')
 }
 
 /// The workload as it was created.

@@ -82,6 +82,7 @@ fn failover_changes() -> Vec<(&'static str, u32)> {
     vec![
         ("rds:FailoverGlobalCluster", 1),
         ("application-autoscaling:RegisterScalableTarget", services),
+        ("ecs:UpdateService", services),
         ("route53:ChangeResourceRecordSets", 1),
     ]
 }

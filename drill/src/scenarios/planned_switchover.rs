@@ -33,6 +33,7 @@ impl Scenario for PlannedSwitchover {
         let changes = [
             ("rds:SwitchoverGlobalCluster", 1),
             ("application-autoscaling:RegisterScalableTarget", services),
+            ("ecs:UpdateService", services),
             ("route53:ChangeResourceRecordSets", 1),
         ];
         let mut checks = vec![verdict::executions_succeeded(evidence, 1)];
