@@ -110,7 +110,7 @@ impl FakeLambda {
 }
 
 /// The alarm of health-probe's sample event.
-const TRIGGER_ALARM_ARN: &str = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:failover-region-unhealthy-dev";
+const TRIGGER_ALARM_ARN: &str = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:failover-dev-trading-replication-lag";
 
 /// The event for candidates that do not look into it.
 pub(crate) fn step_event() -> String {
