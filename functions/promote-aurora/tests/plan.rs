@@ -1,0 +1,502 @@
+//! The decision, state by state.
+
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+
+use failover::contract::{ClusterArn, ClusterId, PromotionMode, RunContext, Timestamp};
+use failover::step::Plan;
+use promote_aurora::plan::{
+    Action, Global, Instance, JUST_CHANGED, LATER, Lag, LagReport, Member, Observation, OurChange, Promotion, SOON,
+    Source, Target, Transition, plan,
+};
+use proptest::prelude::*;
+
+const NOW: Timestamp = Timestamp::from_millis(1_795_233_600_000);
+const MODES: [PromotionMode; 3] = [PromotionMode::Switchover, PromotionMode::Failover, PromotionMode::Detach];
+
+fn arn(region: &str, id: &str) -> ClusterArn {
+    ClusterArn::parse(&format!("arn:aws:rds:{region}:123456789012:cluster:{id}")).expect("an ARN")
+}
+
+fn frankfurt() -> ClusterArn {
+    arn("eu-central-1", "trading")
+}
+
+fn ireland() -> ClusterArn {
+    arn("eu-west-1", "trading-dr")
+}
+
+fn to_ireland(mode: PromotionMode) -> Promotion {
+    let global_cluster = ClusterId::parse("trading-global").expect("an id");
+    Promotion { run: RunContext::default(), global_cluster, target: ireland(), mode }
+}
+
+fn member(arn: ClusterArn, is_writer: bool) -> Member {
+    Member { arn, is_writer, synchronization: Some("connected".to_owned()) }
+}
+
+fn instance(status: &str, is_writer: bool) -> Instance {
+    Instance { id: "trading-dr-1".to_owned(), status: status.to_owned(), is_writer }
+}
+
+/// Frankfurt writes, Ireland follows a quarter of a second behind, nothing is pending.
+fn in_order() -> Observation {
+    Observation {
+        global: Some(Global {
+            status: "available".to_owned(),
+            members: vec![member(frankfurt(), true), member(ireland(), false)],
+            transition: None,
+        }),
+        target: Some(Target {
+            status: "available".to_owned(),
+            engine_version: Some("16.6".to_owned()),
+            instances: vec![instance("available", false)],
+        }),
+        source: Some(Source::Answers { status: "available".to_owned() }),
+        lag: Some(Lag { ms: 250, at: NOW }),
+        our_change: None,
+        report: LagReport { lag_ms_before: Some(250), data_loss_exposure_ms: None, writer_before: Some(frankfurt()) },
+    }
+}
+
+fn taken_over() -> Observation {
+    let mut seen = in_order();
+    members(&mut seen)[0].is_writer = false;
+    members(&mut seen)[1].is_writer = true;
+    target(&mut seen).instances = vec![instance("available", true)];
+    seen
+}
+
+fn taken_out() -> Observation {
+    let mut seen = in_order();
+    members(&mut seen).truncate(1);
+    target(&mut seen).instances = vec![instance("available", true)];
+    seen
+}
+
+fn members(seen: &mut Observation) -> &mut Vec<Member> {
+    &mut seen.global.as_mut().expect("a global cluster").members
+}
+
+fn target(seen: &mut Observation) -> &mut Target {
+    seen.target.as_mut().expect("a target")
+}
+
+fn pending(status: &str, to: Option<&ClusterArn>) -> Transition {
+    let to = to.map(ToString::to_string);
+    Transition { status: status.to_owned(), to, data_loss_allowed: Some(true) }
+}
+
+fn changed(ms_ago: i64) -> OurChange {
+    OurChange { at: Timestamp::from_millis(NOW.as_millis() - ms_ago) }
+}
+
+fn refusal(request: &Promotion, seen: &Observation) -> (String, String) {
+    let decided = plan(request, seen, NOW);
+    let Plan::Refuse { reason, cure } = decided else { panic!("expected a refusal, got {decided:?}") };
+    (reason, cure)
+}
+
+fn waiting(request: &Promotion, seen: &Observation) -> String {
+    let decided = plan(request, seen, NOW);
+    let Plan::Wait { reason, .. } = decided else { panic!("expected to wait, got {decided:?}") };
+    reason
+}
+
+fn proof(request: &Promotion, seen: &Observation) -> String {
+    let decided = plan(request, seen, NOW);
+    let Plan::AlreadyDone { proof } = decided else { panic!("expected it to be done, got {decided:?}") };
+    proof
+}
+
+fn action(request: &Promotion, seen: &Observation) -> Action {
+    let decided = plan(request, seen, NOW);
+    let Plan::Act(action) = decided else { panic!("expected an action, got {decided:?}") };
+    action
+}
+
+#[test]
+fn a_switchover_is_asked_of_the_present_writers_region_and_loses_nothing() {
+    let action = action(&to_ireland(PromotionMode::Switchover), &in_order());
+    assert_eq!(action.region, frankfurt().region());
+    assert_eq!(action.expected_writer, Some(frankfurt()));
+    assert_eq!((action.lag_ms_before, action.data_loss_exposure_ms), (Some(250), Some(0)));
+}
+
+#[test]
+fn a_failover_is_asked_of_the_targets_region_and_may_lose_the_lag() {
+    let action = action(&to_ireland(PromotionMode::Failover), &in_order());
+    assert_eq!(action.region, ireland().region());
+    assert_eq!((action.lag_ms_before, action.data_loss_exposure_ms), (Some(250), Some(250)));
+}
+
+#[test]
+fn a_removal_is_asked_of_the_targets_region_and_may_lose_the_lag() {
+    let action = action(&to_ireland(PromotionMode::Detach), &in_order());
+    assert_eq!(action.region, ireland().region());
+    assert_eq!(action.data_loss_exposure_ms, Some(250));
+}
+
+#[test]
+fn an_unknown_lag_stops_nothing_and_is_reported_as_unknown() {
+    let mut seen = in_order();
+    seen.lag = None;
+    seen.report.lag_ms_before = None;
+    let action = action(&to_ireland(PromotionMode::Failover), &seen);
+    assert_eq!((action.lag_ms_before, action.data_loss_exposure_ms), (None, None));
+}
+
+#[test]
+fn the_lag_of_an_earlier_attempt_is_carried_into_the_next() {
+    let mut seen = in_order();
+    seen.lag = None;
+    seen.our_change = Some(changed(60_000));
+    assert_eq!(action(&to_ireland(PromotionMode::Failover), &seen).lag_ms_before, Some(250));
+}
+
+#[test]
+fn a_failover_does_not_need_the_source_region() {
+    let mut seen = in_order();
+    seen.source = Some(Source::Silent { problem: "timed out".to_owned() });
+    for mode in [PromotionMode::Failover, PromotionMode::Detach] {
+        assert_eq!(action(&to_ireland(mode), &seen).mode, mode);
+    }
+}
+
+#[test]
+fn a_switchover_without_the_source_region_is_refused_with_the_mode_that_works() {
+    let mut seen = in_order();
+    seen.source = Some(Source::Silent { problem: "timed out".to_owned() });
+    let (reason, cure) = refusal(&to_ireland(PromotionMode::Switchover), &seen);
+    assert!(reason.contains("eu-central-1") && reason.contains("timed out"), "{reason}");
+    assert!(cure.contains("mode failover"), "{cure}");
+}
+
+#[test]
+fn a_source_region_that_falls_silent_just_after_the_switchover_was_sent_is_waited_for() {
+    let mut seen = in_order();
+    seen.source = Some(Source::Silent { problem: "timed out".to_owned() });
+    seen.our_change = Some(changed(5_000));
+    assert!(waiting(&to_ireland(PromotionMode::Switchover), &seen).contains("eu-central-1"));
+    seen.our_change = Some(changed(i64::try_from(JUST_CHANGED.as_millis()).expect("small")));
+    refusal(&to_ireland(PromotionMode::Switchover), &seen);
+}
+
+#[test]
+fn a_switchover_waits_until_the_present_writer_is_available() {
+    let mut seen = in_order();
+    seen.source = Some(Source::Answers { status: "modifying".to_owned() });
+    assert!(waiting(&to_ireland(PromotionMode::Switchover), &seen).contains("modifying"));
+}
+
+#[test]
+fn a_target_that_writes_and_is_available_is_promoted_whoever_did_it() {
+    for mode in MODES {
+        let proof = proof(&to_ireland(mode), &taken_over());
+        assert!(proof.contains(ireland().as_str()) && proof.contains("trading-dr-1"), "{proof}");
+    }
+}
+
+#[test]
+fn a_target_that_writes_is_not_promoted_before_its_cluster_and_writer_instance_are_available() {
+    for mode in MODES {
+        let mut seen = taken_over();
+        target(&mut seen).status = "promoting".to_owned();
+        assert!(waiting(&to_ireland(mode), &seen).contains("promoting"));
+        let mut seen = taken_over();
+        target(&mut seen).instances = vec![instance("rebooting", true)];
+        assert!(waiting(&to_ireland(mode), &seen).contains("rebooting"));
+        let mut seen = taken_over();
+        target(&mut seen).instances = vec![instance("available", false)];
+        assert!(waiting(&to_ireland(mode), &seen).contains("none of its instances is a writer"));
+    }
+}
+
+#[test]
+fn a_writer_whose_cluster_is_being_backed_up_is_not_yet_called_promoted_but_a_secondary_in_backup_is_promoted() {
+    let mut seen = taken_over();
+    target(&mut seen).status = "backing-up".to_owned();
+    waiting(&to_ireland(PromotionMode::Failover), &seen);
+    let mut seen = in_order();
+    target(&mut seen).status = "backing-up".to_owned();
+    action(&to_ireland(PromotionMode::Failover), &seen);
+}
+
+#[test]
+fn what_is_pending_towards_the_target_is_waited_for_in_every_mode() {
+    for mode in MODES {
+        for status in ["pending", "failing-over", "switching-over", "cancelling"] {
+            let mut seen = in_order();
+            seen.global.as_mut().expect("there").transition = Some(pending(status, Some(&ireland())));
+            assert!(waiting(&to_ireland(mode), &seen).contains(status));
+        }
+    }
+}
+
+#[test]
+fn a_writer_is_not_promoted_while_something_is_still_pending() {
+    let mut seen = taken_over();
+    seen.global.as_mut().expect("there").transition = Some(pending("failing-over", Some(&ireland())));
+    waiting(&to_ireland(PromotionMode::Failover), &seen);
+}
+
+#[test]
+fn what_is_pending_towards_another_cluster_is_refused_with_its_name() {
+    let paris = arn("eu-west-3", "trading-fr");
+    for mode in MODES {
+        let mut seen = in_order();
+        seen.global.as_mut().expect("there").transition = Some(pending("switching-over", Some(&paris)));
+        let (reason, _) = refusal(&to_ireland(mode), &seen);
+        assert!(reason.contains(paris.as_str()), "{reason}");
+    }
+}
+
+#[test]
+fn a_cancellation_and_an_unknown_destination_are_waited_for() {
+    let paris = arn("eu-west-3", "trading-fr");
+    for transition in [pending("cancelling", Some(&paris)), pending("pending", None)] {
+        let mut seen = in_order();
+        seen.global.as_mut().expect("there").transition = Some(transition);
+        waiting(&to_ireland(PromotionMode::Failover), &seen);
+    }
+}
+
+#[test]
+fn a_cluster_that_is_not_in_the_global_cluster_is_refused_with_its_name_and_the_members() {
+    for mode in [PromotionMode::Switchover, PromotionMode::Failover] {
+        let (reason, cure) = refusal(&to_ireland(mode), &taken_out());
+        for name in [ireland().as_str(), frankfurt().as_str(), "trading-global"] {
+            assert!(reason.contains(name), "{name} in {reason}");
+        }
+        assert!(cure.contains("target_cluster_arn"), "{cure}");
+    }
+}
+
+#[test]
+fn a_cluster_that_never_replicated_is_not_taken_for_a_detached_one() {
+    let mut seen = taken_out();
+    seen.lag = None;
+    let (reason, _) = refusal(&to_ireland(PromotionMode::Detach), &seen);
+    assert!(reason.contains(ireland().as_str()), "{reason}");
+}
+
+#[test]
+fn a_cluster_that_replicated_a_moment_ago_was_detached_by_somebody_else() {
+    let proof = proof(&to_ireland(PromotionMode::Detach), &taken_out());
+    assert!(proof.contains("by somebody else"), "{proof}");
+}
+
+#[test]
+fn a_cluster_that_this_operation_removed_is_detached_also_without_a_lag_or_a_global_cluster() {
+    let mut seen = taken_out();
+    seen.lag = None;
+    seen.our_change = Some(changed(5_000));
+    assert!(proof(&to_ireland(PromotionMode::Detach), &seen).contains("is detached"));
+    seen.global = None;
+    proof(&to_ireland(PromotionMode::Detach), &seen);
+}
+
+#[test]
+fn a_detached_cluster_is_not_done_before_it_can_be_written_to() {
+    let mut seen = taken_out();
+    seen.our_change = Some(changed(5_000));
+    target(&mut seen).status = "promoting".to_owned();
+    waiting(&to_ireland(PromotionMode::Detach), &seen);
+    target(&mut seen).status = "available".to_owned();
+    target(&mut seen).instances = vec![instance("available", false)];
+    waiting(&to_ireland(PromotionMode::Detach), &seen);
+}
+
+#[test]
+fn a_global_cluster_that_does_not_exist_is_refused_with_its_name() {
+    let mut seen = in_order();
+    seen.global = None;
+    for mode in [PromotionMode::Switchover, PromotionMode::Failover] {
+        let (reason, _) = refusal(&to_ireland(mode), &seen);
+        assert!(reason.contains("there is no global cluster trading-global"), "{reason}");
+    }
+}
+
+#[test]
+fn a_cluster_that_does_not_exist_is_refused_with_its_name() {
+    for mode in MODES {
+        let mut seen = in_order();
+        seen.target = None;
+        let (reason, _) = refusal(&to_ireland(mode), &seen);
+        assert!(reason.contains(ireland().as_str()), "{reason}");
+    }
+}
+
+#[test]
+fn a_cluster_without_an_instance_is_refused_with_the_cure() {
+    for mode in MODES {
+        for mut seen in [in_order(), taken_over()] {
+            target(&mut seen).instances.clear();
+            let (_, cure) = refusal(&to_ireland(mode), &seen);
+            assert!(cure.contains("add an instance"), "{cure}");
+        }
+    }
+}
+
+#[test]
+fn a_cluster_that_is_being_synchronised_anew_is_refused() {
+    for mode in MODES {
+        let mut seen = in_order();
+        members(&mut seen)[1].synchronization = Some("pending-resync".to_owned());
+        let (reason, _) = refusal(&to_ireland(mode), &seen);
+        assert!(reason.contains("synchronised anew"), "{reason}");
+    }
+}
+
+#[test]
+fn a_cluster_that_does_not_become_available_by_itself_is_refused_and_one_that_does_is_waited_for() {
+    for status in ["deleting", "stopped", "inaccessible-encryption-credentials", "migration-failed"] {
+        let mut seen = in_order();
+        target(&mut seen).status = status.to_owned();
+        let (reason, _) = refusal(&to_ireland(PromotionMode::Failover), &seen);
+        assert!(reason.contains(status), "{reason}");
+    }
+    for status in ["creating", "modifying", "upgrading", "a status of next year"] {
+        let mut seen = in_order();
+        target(&mut seen).status = status.to_owned();
+        assert!(waiting(&to_ireland(PromotionMode::Failover), &seen).contains(status));
+    }
+}
+
+#[test]
+fn a_global_cluster_without_a_writer_can_only_be_left() {
+    let mut seen = in_order();
+    members(&mut seen)[0].is_writer = false;
+    for mode in [PromotionMode::Switchover, PromotionMode::Failover] {
+        let (_, cure) = refusal(&to_ireland(mode), &seen);
+        assert!(cure.contains("mode detach"), "{cure}");
+    }
+    assert_eq!(action(&to_ireland(PromotionMode::Detach), &seen).expected_writer, None);
+}
+
+#[test]
+fn it_looks_again_sooner_just_after_the_change() {
+    let mut seen = taken_over();
+    target(&mut seen).status = "promoting".to_owned();
+    let ask_again = |seen: &Observation| {
+        let decided = plan(&to_ireland(PromotionMode::Failover), seen, NOW);
+        let Plan::Wait { ask_again, .. } = decided else { panic!("expected to wait, got {decided:?}") };
+        ask_again
+    };
+    assert_eq!(ask_again(&seen), LATER);
+    seen.our_change = Some(changed(1_000));
+    assert_eq!(ask_again(&seen), SOON);
+}
+
+fn statuses() -> impl Strategy<Value = String> {
+    let known = ["available", "backing-up", "promoting", "failing-over", "stopped", "rebooting", ""];
+    proptest::sample::select(known.map(str::to_owned).to_vec())
+}
+
+fn clusters() -> impl Strategy<Value = ClusterArn> {
+    proptest::sample::select(vec![frankfurt(), ireland(), arn("eu-west-3", "trading-fr")])
+}
+
+prop_compose! {
+    fn any_global()(
+        writers in proptest::collection::vec((clusters(), any::<bool>(), any::<bool>()), 0..4),
+        transition in proptest::option::of((statuses(), proptest::option::of(clusters()))),
+        status in statuses(),
+    ) -> Global {
+        let mut known = BTreeSet::new();
+        let members = writers.into_iter().filter(|(arn, ..)| known.insert(arn.clone())).map(|(arn, is_writer, resync)| {
+            let synchronization = Some(if resync { "pending-resync" } else { "connected" }.to_owned());
+            Member { arn, is_writer, synchronization }
+        });
+        let transition = transition.map(|(status, to)| pending(&status, to.as_ref()));
+        Global { status, members: members.collect(), transition }
+    }
+}
+
+prop_compose! {
+    fn any_target()(
+        status in statuses(),
+        instances in proptest::collection::vec((statuses(), any::<bool>()), 0..3),
+    ) -> Target {
+        let instances = instances.iter().map(|(status, is_writer)| instance(status, *is_writer)).collect();
+        Target { status, engine_version: None, instances }
+    }
+}
+
+prop_compose! {
+    fn any_observation()(
+        global in proptest::option::weighted(0.9, any_global()),
+        target in proptest::option::weighted(0.9, any_target()),
+        source in proptest::option::of(statuses()),
+        source_answers: bool,
+        lag in proptest::option::of(0u64..100_000),
+        changed_ms_ago in proptest::option::of(0i64..200_000),
+    ) -> Observation {
+        let source = source.map(|text| {
+            if source_answers { Source::Answers { status: text } } else { Source::Silent { problem: text } }
+        });
+        Observation {
+            global,
+            target,
+            source,
+            lag: lag.map(|ms| Lag { ms, at: NOW }),
+            our_change: changed_ms_ago.map(changed),
+            report: LagReport { lag_ms_before: lag, ..LagReport::default() },
+        }
+    }
+}
+
+fn any_mode() -> impl Strategy<Value = PromotionMode> {
+    proptest::sample::select(MODES.to_vec())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn it_is_never_called_done_unless_the_target_can_be_written_to_and_nothing_is_pending(
+        seen in any_observation(),
+        mode in any_mode(),
+    ) {
+        if let Plan::AlreadyDone { .. } = plan(&to_ireland(mode), &seen, NOW) {
+            let target = seen.target.expect("a target");
+            prop_assert_eq!(target.status, "available");
+            prop_assert!(target.instances.iter().any(|one| one.is_writer && one.status == "available"));
+            let member = seen.global.as_ref().and_then(|global| global.members.iter().find(|one| one.arn == ireland()));
+            if let Some(member) = member {
+                prop_assert!(member.is_writer);
+                prop_assert!(seen.global.expect("there").transition.is_none());
+            } else {
+                prop_assert_eq!(mode, PromotionMode::Detach);
+                prop_assert!(seen.our_change.is_some() || seen.lag.is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn it_acts_only_on_a_connected_member_that_is_not_the_writer_with_nothing_pending(
+        seen in any_observation(),
+        mode in any_mode(),
+    ) {
+        if let Plan::Act(action) = plan(&to_ireland(mode), &seen, NOW) {
+            let global = seen.global.expect("a global cluster");
+            prop_assert!(global.transition.is_none());
+            let member = global.members.iter().find(|one| one.arn == ireland()).expect("a member");
+            prop_assert!(!member.is_writer);
+            prop_assert_eq!(member.synchronization.as_deref(), Some("connected"));
+            prop_assert!(!seen.target.expect("a target").instances.is_empty());
+            prop_assert_eq!(&action.expected_writer, &global.writer());
+            prop_assert_eq!(action.mode, mode);
+            let exposure = if mode == PromotionMode::Switchover { Some(0) } else { seen.report.lag_ms_before };
+            prop_assert_eq!(action.data_loss_exposure_ms, exposure);
+        }
+    }
+
+    #[test]
+    fn it_never_waits_longer_than_two_seconds_at_a_time(seen in any_observation(), mode in any_mode()) {
+        if let Plan::Wait { ask_again, .. } = plan(&to_ireland(mode), &seen, NOW) {
+            prop_assert!(ask_again <= LATER && ask_again >= SOON);
+        }
+    }
+}
