@@ -198,8 +198,14 @@ fn running(seen: &Observation, changes: &[ServiceChange]) -> Plan<Action> {
 /// What one service lacks.
 fn change(request: &Scaling, service: &Service, wanted: u32) -> ServiceChange {
     let least = service.limits.map_or(0, |limits| limits.min);
-    // A count below the minimum would be moved back to it, and a minimum is never lowered.
-    let target = if service.desired > wanted && request.allow_scale_down { wanted.max(least) } else { wanted };
+    // A policy would move a count below the minimum back to it, and a minimum is never lowered.
+    let target = if service.desired < wanted {
+        wanted.max(least)
+    } else if request.allow_scale_down {
+        wanted.max(least).min(service.desired)
+    } else {
+        wanted
+    };
     let register = service.limits.and_then(|limits| {
         let wider = Limits { min: limits.min.max(target), max: limits.max.max(target) };
         (wider != limits).then_some(wider)
