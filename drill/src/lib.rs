@@ -10,6 +10,7 @@ pub mod endpoints;
 pub mod error;
 pub mod execution;
 pub mod gateway;
+pub mod listener;
 pub mod moment;
 pub mod process;
 pub mod progress;

@@ -81,12 +81,11 @@ impl Report {
         scenario: &str,
         seed: u64,
         took: Duration,
-        mut story: Vec<Note>,
+        story: Vec<Note>,
         evidence: &Evidence,
         checks: Vec<Check>,
         logs: PathBuf,
     ) -> Self {
-        story.sort_by_key(|note| note.at);
         Self {
             scenario: scenario.to_owned(),
             seed,
@@ -307,9 +306,13 @@ fn bar(start_ms: u64, duration_ms: u64, end_ms: u64, columns: usize) -> String {
 
 fn calls_of(step: &Step) -> String {
     let calls = step.calls.iter().map(|(action, count)| {
-        let failed = if count.failed > 0 { format!(" ({} failed)", count.failed) } else { String::new() };
+        let parts =
+            [(count.failed, "failed"), (count.unanswered, "unanswered"), (count.preceded, "found it done or claimed")];
+        let parts = parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}"));
+        let parts: Vec<String> = parts.collect();
+        let remark = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
         let times = if count.made > 1 { format!("{} × ", count.made) } else { String::new() };
-        format!("{times}{action}{failed}")
+        format!("{times}{action}{remark}")
     });
     calls.collect::<Vec<_>>().join(", ")
 }

@@ -37,7 +37,7 @@ pub async fn play(tools: &Tools, scenario: &dyn Scenario, seed: u64, progress: &
     let evidence = stage.evidence().await?;
     task.done("");
     let checks = scenario.judge(&evidence);
-    let story = stage.story().to_vec();
+    let story = stage.story();
     let logs = stage.run_dir.clone();
     let report = Report::new(scenario.name(), seed, began.elapsed(), story, &evidence, checks, logs);
     if !report.passed {

@@ -16,6 +16,7 @@ use crate::endpoints::Condition;
 use crate::error::{Error, Result};
 use crate::execution::{self, Event, Execution};
 use crate::gateway::{Call, Rule, RuleId};
+use crate::listener::{Listener, Message};
 use crate::moment::Moment;
 use crate::progress::{Progress, Task};
 use crate::state::{LedgerItem, WorldState, queue_length, read_ledger};
@@ -57,6 +58,8 @@ pub struct Stage {
     pub random: fastrand::Rng,
     /// Logs of this run.
     pub run_dir: PathBuf,
+    watcher: Watcher,
+    notifications: Listener,
     story: Vec<Note>,
     runs: Vec<Run>,
     lag_ms: u64,
@@ -94,6 +97,8 @@ pub struct Run {
     pub lag_ms: u64,
     /// Whether the Region was lost.
     pub unplanned: bool,
+    /// What people were told meanwhile.
+    pub told: Vec<Message>,
 }
 
 /// Everything that a verdict is made from.
@@ -142,11 +147,19 @@ impl Stage {
         let outputs = deploy(tools, &local.emulator, &deployment, progress).await?;
         let mut random = fastrand::Rng::with_seed(seed);
         let lag_ms = random.u64(LAG_MS);
-        world::publish_lag(&local.emulator.aws(), Site::Standby, lag_ms).await?;
+        let aws = local.emulator.aws();
+        world::publish_lag(&aws, Site::Standby, lag_ms).await?;
+        let topic = output(&outputs, "NotificationTopicArn")?;
+        let notifications = Listener::subscribe(aws.clone(), &world.account_id, topic, "drill-notifications").await?;
+        let watcher = Watcher::start(Arc::clone(&world), aws, local.gateway.clone());
+        // What clients see at first is no news.
+        watcher.look().await;
         Ok(Self {
             local,
             world,
             outputs,
+            watcher,
+            notifications,
             progress: progress.clone(),
             random,
             run_dir,
@@ -169,14 +182,18 @@ impl Stage {
     /// # Errors
     /// [`Error::Unexpected`] when the template has no such output.
     pub fn output(&self, name: &str) -> Result<&str> {
-        let value = self.outputs.get(name).map(String::as_str);
-        value.ok_or_else(|| Error::Unexpected(format!("{TEMPLATE} has no output {name}")))
+        output(&self.outputs, name)
     }
 
-    /// What was done so far.
+    /// What was done so far, and what clients saw of it.
     #[must_use]
-    pub fn story(&self) -> &[Note] {
-        &self.story
+    pub fn story(&self) -> Vec<Note> {
+        let mut story = self.story.clone();
+        if let Some(first) = self.story.first() {
+            story.extend(self.watcher.notes(first.at));
+        }
+        story.sort_by_key(|note| note.at);
+        story
     }
 
     /// The runs so far.
@@ -217,7 +234,7 @@ impl Stage {
         self.world.endpoint(site).set_condition(Condition::Serving);
         self.lag_ms = self.random.u64(LAG_MS);
         world::publish_lag(&self.aws(), site, self.lag_ms).await?;
-        self.set_alarm("OK").await?;
+        self.set_alarm(self.output("EndpointAlarmName")?, "OK").await?;
         self.incident = None;
         self.tell(format!("{site} is back; its database replicates from {}", site.other()));
         Ok(())
@@ -229,12 +246,21 @@ impl Stage {
     /// [`Error::Aws`] when the emulator refuses it.
     pub async fn raise_alarm(&mut self) -> Result<Moment> {
         let at = self.tell("the alarm on the endpoint goes to ALARM; from here on the product acts");
-        self.set_alarm("ALARM").await?;
+        self.set_alarm(self.output("EndpointAlarmName")?, "ALARM").await?;
         Ok(at)
     }
 
-    async fn set_alarm(&self, state: &str) -> Result<()> {
-        let name = self.output("EndpointAlarmName")?;
+    /// Sets the alarm that the plan takes for evidence to ALARM; it starts nothing.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it.
+    pub async fn raise_evidence_alarm(&mut self) -> Result<()> {
+        let name = world::evidence_alarm_name();
+        self.tell(format!("{name}, the alarm that counts as evidence, goes to ALARM without a reason"));
+        self.set_alarm(&name, "ALARM").await
+    }
+
+    async fn set_alarm(&self, name: &str, state: &str) -> Result<()> {
         let parameters = [("AlarmName", name), ("StateValue", state), ("StateReason", "set by the drill")];
         self.aws().query("monitoring", Site::Standby.region(), "SetAlarmState", &parameters).await?;
         Ok(())
@@ -262,15 +288,13 @@ impl Stage {
     /// [`Error::TimedOut`] when it does not start or does not end.
     pub async fn await_run(&mut self, label: &str, ordered: Moment, target: Option<Site>) -> Result<()> {
         let begins = self.incident.unwrap_or(ordered);
-        let watcher = Watcher::start(Arc::clone(&self.world), self.aws(), self.local.gateway.clone());
         let task = self.progress.task(label);
         let arn = self.await_start(&task).await?;
-        let execution = self.await_end(&arn, &watcher, &task).await?;
+        let execution = self.await_end(&arn, &task).await?;
         let history = execution::history(&self.aws(), &arn).await?;
-        let served_again = target.and_then(|target| watcher.served_from_since(target, begins));
+        let served_again = target.and_then(|target| self.watcher.served_from_since(target, begins));
         let took = execution.stopped.unwrap_or_else(Moment::now).since(ordered).as_secs_f64();
         task.done(format!("{} after {took:.1} s", execution.status));
-        self.story.extend(watcher.notes(begins));
         self.runs.push(Run {
             label: label.to_owned(),
             target,
@@ -281,6 +305,7 @@ impl Stage {
             served_again,
             lag_ms: self.lag_ms,
             unplanned: self.incident.is_some(),
+            told: self.notifications.all().await?,
         });
         Ok(())
     }
@@ -300,18 +325,18 @@ impl Stage {
         Err(Error::TimedOut { what: "the start of an execution".to_owned(), limit: START_LIMIT })
     }
 
-    async fn await_end(&self, arn: &str, watcher: &Watcher, task: &Task) -> Result<Execution> {
+    async fn await_end(&self, arn: &str, task: &Task) -> Result<Execution> {
         let deadline = tokio::time::Instant::now() + RUN_LIMIT;
         while tokio::time::Instant::now() < deadline {
             let execution = execution::describe(&self.aws(), arn).await?;
             if execution.has_ended() {
                 // The watcher's last look may have been just before the last change.
-                watcher.look().await;
+                self.watcher.look().await;
                 return Ok(execution);
             }
             let history = execution::history(&self.aws(), arn).await?;
             let state = history.iter().rev().find_map(|event| event.state.clone()).unwrap_or_default();
-            let served = watcher.served_from().map_or("nowhere".to_owned(), |site| site.to_string());
+            let served = self.watcher.served_from().map_or("nowhere".to_owned(), |site| site.to_string());
             task.update(format!("{state}; clients are served from {served}"));
             tokio::time::sleep(POLL).await;
         }
@@ -389,6 +414,11 @@ impl Stage {
             self.progress.line(format!("      could not write {}: {error}", path.display()));
         }
     }
+}
+
+fn output<'a>(outputs: &'a BTreeMap<String, String>, name: &str) -> Result<&'a str> {
+    let value = outputs.get(name).map(String::as_str);
+    value.ok_or_else(|| Error::Unexpected(format!("{TEMPLATE} has no output {name}")))
 }
 
 async fn function_log(aws: &Aws, function: &str) -> Result<String> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::execution::Event;
-use crate::gateway::Call;
+use crate::gateway::{Call, Outcome};
 use crate::moment::Moment;
 use crate::stage::Run;
 use crate::world::function_of;
@@ -15,6 +15,8 @@ use crate::world::function_of;
 const PROBE: &str = "health-probe";
 /// The step of the ledger operation that starts an execution.
 const TRIGGER: &str = "trigger";
+/// DynamoDB's answer to a write whose condition does not hold.
+const PRECEDED: &str = "ConditionalCheckFailedException";
 /// Traces are telemetry, not part of the work.
 const TELEMETRY: &str = "xray";
 
@@ -57,8 +59,12 @@ pub struct Step {
 pub struct CallCount {
     /// All of them.
     pub made: u32,
-    /// Those that did not succeed.
+    /// Those that were answered with an error.
     pub failed: u32,
+    /// Those that got no answer.
+    pub unanswered: u32,
+    /// Conditional writes to the ledger that somebody else had preceded: the ledger at work, not a failure.
+    pub preceded: u32,
     /// Time spent in them, in milliseconds.
     pub took_ms: u64,
 }
@@ -89,11 +95,18 @@ impl Span {
         Self { name, operation_id: None, from, to, attempts: 0, message: None, calls }
     }
 
-    fn count(&mut self, action: &str, failed: bool, took_ms: u64) {
+    fn count(&mut self, action: &str, outcome: &Outcome, took_ms: u64) {
         let count = self.calls.entry(action.to_owned()).or_default();
         count.made += 1;
-        count.failed += u32::from(failed);
         count.took_ms += took_ms;
+        match outcome {
+            Outcome::Ok { .. } => {}
+            Outcome::Error { code, .. } if code == PRECEDED => count.preceded += 1,
+            Outcome::Error { .. } => count.failed += 1,
+            Outcome::NoAnswer | Outcome::AnswerLost | Outcome::Killed { .. } | Outcome::EmulatorUnreachable => {
+                count.unanswered += 1;
+            }
+        }
     }
 }
 
@@ -108,7 +121,7 @@ pub fn timeline(run: &Run, calls: &[Call]) -> Timeline {
     for call in calls {
         if let Some(place) = span_of(call, &spans, run.execution.started) {
             let took_ms = u64::try_from(call.duration.as_millis()).unwrap_or(u64::MAX);
-            spans[place].count(&call.iam_action, !call.outcome.is_ok(), took_ms);
+            spans[place].count(&call.iam_action, &call.outcome, took_ms);
         }
     }
     // An order by hand needs no trigger.
@@ -183,7 +196,7 @@ fn note_task_event(span: &mut Span, kind: &str, event: &Event) {
         "TaskScheduled" => {
             span.attempts += 1;
             if let Some(action) = event.resource.as_deref().and_then(integration) {
-                span.count(&action, false, 0);
+                span.count(&action, &Outcome::Ok { status: 200 }, 0);
             }
         }
         "TaskSucceeded" => {

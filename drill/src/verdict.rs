@@ -2,7 +2,6 @@
 //! says of itself. Each check is pure, so that it can be tested on recorded evidence.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 
 use serde::Serialize;
 
@@ -299,10 +298,36 @@ pub fn decided(run: &Run, decision: &str) -> Check {
     Check::new(format!("the decision was {decision}"), found == decision, format!("{found}: {message}"))
 }
 
-/// Whether a sentence about numbers holds.
+/// There are at least so many.
 #[must_use]
-pub fn equal<T: PartialEq + Display>(claim: impl Into<String>, expected: &T, found: &T) -> Check {
-    Check::new(claim, expected == found, found.to_string())
+pub fn at_least(claim: impl Into<String>, wanted: usize, found: usize) -> Check {
+    Check::new(claim, found >= wanted, found.to_string())
+}
+
+/// In every look, exactly this kind of evidence spoke against the Region. It makes sure of the scenario, not of
+/// the product: with none or two, the decision would prove nothing.
+#[must_use]
+pub fn only_unhealthy_evidence(run: &Run, kind: &str) -> Check {
+    let looks = run.execution.output["history"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let unhealthy: Vec<String> = looks
+        .iter()
+        .map(|look| {
+            let evidence = look["evidence"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let kinds = evidence.iter().filter(|evidence| evidence["health"] == "unhealthy");
+            listed(kinds.map(|evidence| evidence["kind"].as_str().unwrap_or_default().to_owned()))
+        })
+        .collect();
+    let passed = !unhealthy.is_empty() && unhealthy.iter().all(|found| found == kind);
+    Check::new(format!("the evidence of {kind} alone spoke against the Region"), passed, unhealthy.join("; "))
+}
+
+/// During this run people were told, once each, what these words in the subject say (F11).
+#[must_use]
+pub fn people_told(run: &Run, words: &[&str]) -> Check {
+    let times = |word: &str| run.told.iter().filter(|message| message.subject.contains(word)).count();
+    let passed = words.iter().all(|word| times(word) == 1);
+    let claim = format!("people were told once each of {}: {}", run.execution.name, words.join(", "));
+    Check::new(claim, passed, listed(run.told.iter().map(|message| message.subject.clone())))
 }
 
 fn millis(time: std::time::Duration) -> u64 {

@@ -247,7 +247,7 @@ impl World {
             "home_region": primary,
             "standby_region": standby,
             "detection": {
-                "alarm_names": [composite_alarm_name()],
+                "alarm_names": [evidence_alarm_name()],
                 "endpoints": each(&|site| self.endpoint(site).url()),
                 "max_lag_ms": 30_000,
                 "max_rpo_ms": 60_000,
@@ -282,7 +282,9 @@ impl World {
 /// For how long the evidence has to agree in the drill's plan, in seconds.
 pub const DECISION_WINDOW_SECONDS: u32 = 4;
 
-fn composite_alarm_name() -> String {
+/// The alarm that the plan takes for evidence.
+#[must_use]
+pub fn evidence_alarm_name() -> String {
     format!("failover-{SUFFIX}-{PLAN}-region-impaired")
 }
 

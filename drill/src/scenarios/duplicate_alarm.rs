@@ -5,8 +5,9 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use super::{ALARM_STEPS, Play, Scenario, failover_changes, figures_of, moved_to};
+use super::{Play, Scenario, failover_changes, moved_to, well_run};
 use crate::error::{Error, Result};
+use crate::listener::Listener;
 use crate::stage::{Evidence, Stage};
 use crate::verdict::{self, Check};
 use crate::world::Site;
@@ -17,7 +18,6 @@ const DELIVERIES: usize = 100;
 const AT_ONCE: usize = 16;
 /// How long the emulator may take to hand on the first one.
 const FIRST_LIMIT: Duration = Duration::from_secs(10);
-const POLL: Duration = Duration::from_millis(50);
 
 /// The Region is lost, and the alarm is delivered a hundred times, many at once.
 pub(super) struct DuplicateAlarm;
@@ -37,11 +37,13 @@ impl Scenario for DuplicateAlarm {
 
     fn play<'a>(&'a self, stage: &'a mut Stage) -> Play<'a> {
         Box::pin(async move {
-            let queue = subscribe_queue(stage).await?;
+            // A queue on the topic, to get hold of the very message that the alarm sends.
+            let topic = stage.output("AlarmTopicArn")?;
+            let listener = Listener::subscribe(stage.aws(), &stage.world.account_id, topic, "drill-alarms").await?;
             stage.lose(Site::Primary);
             let ordered = stage.raise_alarm().await?;
-            let message = first_delivery(stage, &queue).await?;
-            deliver_again(stage, &message).await?;
+            let first = listener.next(FIRST_LIMIT).await?;
+            deliver_again(stage, &first.text).await?;
             stage.await_run("failing over", ordered, Some(Site::Standby)).await
         })
     }
@@ -49,53 +51,23 @@ impl Scenario for DuplicateAlarm {
     fn judge(&self, evidence: &Evidence) -> Vec<Check> {
         let mut checks = vec![verdict::executions_succeeded(evidence, 1)];
         checks.extend(moved_to(evidence, Site::Standby));
+        checks.push(deliveries_handled(evidence));
         checks.push(verdict::changes_made(evidence, &failover_changes()));
         checks.push(verdict::plan_concluded(evidence, 1, Site::Standby));
-        for run in &evidence.runs {
-            checks.push(verdict::ledger_complete(evidence, run, &ALARM_STEPS));
-            checks.extend(figures_of(run));
-        }
+        checks.extend(evidence.runs.iter().flat_map(|run| well_run(evidence, run)));
         checks
     }
 }
 
-/// A queue on the alarm topic, to get hold of the very message that the alarm sends.
-async fn subscribe_queue(stage: &Stage) -> Result<String> {
-    let (aws, region) = (stage.aws(), Site::Standby.region());
-    let created = aws.query("sqs", region, "CreateQueue", &[("QueueName", "drill-copies")]).await?;
-    let url = crate::aws::xml_text(&created, &["QueueUrl"])
-        .ok_or_else(|| Error::Unexpected(format!("the answer to CreateQueue: {created}")))?;
-    let topic = stage.output("AlarmTopicArn")?;
-    let queue = format!("arn:aws:sqs:{region}:{}:drill-copies", stage.world.account_id);
-    let policy = json!({ "Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": { "Service": "sns.amazonaws.com" }, "Action": "sqs:SendMessage",
-        "Resource": queue, "Condition": { "ArnEquals": { "aws:SourceArn": topic } },
-    }] });
-    let policy = policy.to_string();
-    let attributes = [("QueueUrl", url.as_str()), ("Attribute.1.Name", "Policy"), ("Attribute.1.Value", &policy)];
-    aws.query("sqs", region, "SetQueueAttributes", &attributes).await?;
-    let subscription = [
-        ("TopicArn", topic),
-        ("Protocol", "sqs"),
-        ("Endpoint", &queue),
-        ("Attributes.entry.1.key", "RawMessageDelivery"),
-        ("Attributes.entry.1.value", "true"),
-    ];
-    aws.query("sns", region, "Subscribe", &subscription).await?;
-    Ok(url)
-}
-
-async fn first_delivery(stage: &Stage, queue_url: &str) -> Result<String> {
-    let deadline = tokio::time::Instant::now() + FIRST_LIMIT;
-    let parameters = [("QueueUrl", queue_url)];
-    while tokio::time::Instant::now() < deadline {
-        let answer = stage.aws().query("sqs", Site::Standby.region(), "ReceiveMessage", &parameters).await?;
-        if let Some(message) = crate::aws::xml_text(&answer, &["Message", "Body"]) {
-            return Ok(message);
-        }
-        tokio::time::sleep(POLL).await;
-    }
-    Err(Error::TimedOut { what: "the alarm's first message".to_owned(), limit: FIRST_LIMIT })
+/// All deliveries reached the function: each has tried to claim the operation at least once.
+fn deliveries_handled(evidence: &Evidence) -> Check {
+    let claims = evidence.calls.iter().filter(|call| {
+        let write = call.ledger.as_ref();
+        write
+            .is_some_and(|write| write.operation_id.contains("#trigger#") && write.status.as_deref() == Some("claimed"))
+    });
+    let (claims, claim) = (claims.count(), format!("all {DELIVERIES} deliveries asked the ledger whether to start"));
+    verdict::at_least(claim, DELIVERIES, claims)
 }
 
 async fn deliver_again(stage: &mut Stage, message: &str) -> Result<()> {
@@ -131,8 +103,11 @@ async fn publish(stage: &Stage, topic: &str, message: &str) -> Result<()> {
 async fn invoke(stage: &Stage, function_arn: &str, event: &str) -> Result<()> {
     let function = function_arn.rsplit(':').next().unwrap_or(function_arn);
     let path = format!("/2015-03-31/functions/{function}/invocations");
-    let aws = stage.aws();
-    aws.rest("lambda", Site::Standby.region(), "POST", &path, "application/json", event.as_bytes()).await?;
+    let (aws, region) = (stage.aws(), Site::Standby.region());
+    let answer = aws.rest("lambda", region, "POST", &path, "application/json", event.as_bytes()).await?;
+    if answer.contains("\"errorType\"") {
+        return Err(Error::Unexpected(format!("a repeated delivery was answered with an error: {answer}")));
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! There and back: the same machinery moves the workload home again (F14).
 
-use super::{ALARM_STEPS, MANUAL_STEPS, Play, Scenario, failover_changes, figures_of, moved_to};
+use super::{Play, Scenario, failover_changes, moved_to, well_run};
 use crate::stage::{Evidence, Stage};
 use crate::verdict::{self, Check};
 use crate::world::Site;
@@ -41,10 +41,7 @@ impl Scenario for Failback {
         checks.extend(moved_to(evidence, Site::Primary));
         checks.push(verdict::changes_made(evidence, &changes));
         checks.push(verdict::plan_concluded(evidence, 2, Site::Primary));
-        for (run, steps) in evidence.runs.iter().zip([ALARM_STEPS.as_slice(), &MANUAL_STEPS]) {
-            checks.push(verdict::ledger_complete(evidence, run, steps));
-            checks.extend(figures_of(run));
-        }
+        checks.extend(evidence.runs.iter().flat_map(|run| well_run(evidence, run)));
         checks
     }
 }

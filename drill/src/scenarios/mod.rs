@@ -50,11 +50,6 @@ pub fn by_name(name: &str) -> Option<&'static dyn Scenario> {
     ALL.into_iter().find(|scenario| scenario.name() == name)
 }
 
-/// The steps that the ledger records for a failover that an alarm started.
-const ALARM_STEPS: [&str; 4] = ["promote-aurora", "scale-ecs", "shift-dns", "trigger"];
-/// The steps of a failover that a person started.
-const MANUAL_STEPS: [&str; 3] = ["promote-aurora", "scale-ecs", "shift-dns"];
-
 /// What holds after each successful move of the workload to `site`.
 fn moved_to(evidence: &Evidence, site: Site) -> Vec<Check> {
     vec![
@@ -71,9 +66,20 @@ fn moved_to(evidence: &Evidence, site: Site) -> Vec<Check> {
     ]
 }
 
-/// What holds of the figures that a run reports.
-fn figures_of(run: &Run) -> [Check; 2] {
-    [verdict::rto_is_true(run), verdict::rpo_is_true(run)]
+/// What holds of each run that moved the workload: one operation per step, people told, true figures.
+fn well_run(evidence: &Evidence, run: &Run) -> [Check; 4] {
+    let (steps, told): (&[&str], &[&str]) = if run.unplanned {
+        (&["promote-aurora", "scale-ecs", "shift-dns", "trigger"], &["considered", "started", "succeeded"])
+    } else {
+        // A person's order needs no trigger.
+        (&["promote-aurora", "scale-ecs", "shift-dns"], &["started", "succeeded"])
+    };
+    [
+        verdict::ledger_complete(evidence, run, steps),
+        verdict::people_told(run, told),
+        verdict::rto_is_true(run),
+        verdict::rpo_is_true(run),
+    ]
 }
 
 /// The changes of one unplanned failover.

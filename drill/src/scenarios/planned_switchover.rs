@@ -1,6 +1,6 @@
 //! A person moves the workload while all is well.
 
-use super::{MANUAL_STEPS, Play, Scenario, figures_of, moved_to};
+use super::{Play, Scenario, moved_to, well_run};
 use crate::stage::{Evidence, Stage};
 use crate::verdict::{self, Check};
 use crate::world::{Site, WORKLOAD_SERVICES};
@@ -40,10 +40,7 @@ impl Scenario for PlannedSwitchover {
         checks.extend(moved_to(evidence, Site::Standby));
         checks.push(verdict::changes_made(evidence, &changes));
         checks.push(verdict::plan_concluded(evidence, 1, Site::Standby));
-        for run in &evidence.runs {
-            checks.push(verdict::ledger_complete(evidence, run, &MANUAL_STEPS));
-            checks.extend(figures_of(run));
-        }
+        checks.extend(evidence.runs.iter().flat_map(|run| well_run(evidence, run)));
         checks
     }
 }

@@ -1,6 +1,6 @@
 //! The primary Region is lost.
 
-use super::{ALARM_STEPS, Play, Scenario, failover_changes, figures_of, moved_to};
+use super::{Play, Scenario, failover_changes, moved_to, well_run};
 use crate::stage::{Evidence, Stage};
 use crate::verdict::{self, Check};
 use crate::world::Site;
@@ -34,10 +34,7 @@ impl Scenario for RegionLoss {
         checks.extend(moved_to(evidence, Site::Standby));
         checks.push(verdict::changes_made(evidence, &failover_changes()));
         checks.push(verdict::plan_concluded(evidence, 1, Site::Standby));
-        for run in &evidence.runs {
-            checks.push(verdict::ledger_complete(evidence, run, &ALARM_STEPS));
-            checks.extend(figures_of(run));
-        }
+        checks.extend(evidence.runs.iter().flat_map(|run| well_run(evidence, run)));
         checks
     }
 }
