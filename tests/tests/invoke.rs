@@ -1,0 +1,339 @@
+//! Every sample event of every function, run by hand with `cargo lambda watch` and `cargo lambda invoke` (F2): the good
+//! ones come to their outcome, the bad ones end with an error that names what is wrong, and nothing is changed.
+#![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use drill::emulator::LocalAws;
+use drill::endpoints::Endpoint;
+use drill::gateway::Call;
+use drill::world::{GLOBAL_CLUSTER, PLAN, Site, WORKLOAD_SERVICES, World};
+use failover::env::Env;
+use failover_tests::local_lambda::{Invocation, LocalLambda};
+use failover_tests::{DR_REGION, LEDGER_TABLE, create_ledger_table, local_aws, project_root};
+use serde_json::{Value, json};
+
+const STATE_MACHINE: &str = "failover-test";
+const TOPIC: &str = "failover-test";
+/// The alarms that the samples know.
+const ALARMS: [&str; 3] = ["endpoint", "replication-lag", "region-impaired"];
+
+/// A sample event and what has to come of it.
+struct Sample {
+    function: &'static str,
+    event: &'static str,
+    /// The failover that is under way in the ledger, with generation 1.
+    under_way: Option<&'static str>,
+    /// The changes it makes although it is an error, as `service:operation`.
+    changes: &'static [&'static str],
+    expected: Expected,
+}
+
+enum Expected {
+    /// An answer that has these values at these JSON pointers.
+    Answer(&'static [(&'static str, Field)]),
+    /// An error with this code, and these words in its message.
+    Error(&'static str, &'static [&'static str]),
+}
+
+/// What a field of an answer has to be.
+enum Field {
+    Is(&'static str),
+    Contains(&'static str),
+    IsTrue,
+    IsNull,
+}
+
+use Expected::{Answer, Error};
+use Field::{Contains, Is, IsNull, IsTrue};
+
+const fn sample(function: &'static str, event: &'static str, expected: Expected) -> Sample {
+    Sample { function, event, under_way: None, changes: &[], expected }
+}
+
+const DONE: (&str, Field) = ("/status", Is("done"));
+const WOULD_ACT: (&str, Field) = ("/status", Is("would_act"));
+const INVALID: &str = "Failover.InvalidRequest";
+const REFUSED: &str = "Failover.Refused";
+const INCIDENT: &str = "alarm-0123456789abcdef01234567";
+
+const SAMPLES: &[Sample] = &[
+    sample("promote-aurora", "switchover", Answer(&[DONE, ("/message", Contains("trading-db-ireland"))])),
+    sample("promote-aurora", "failover", Answer(&[DONE])),
+    sample("promote-aurora", "detach", Answer(&[DONE])),
+    sample("promote-aurora", "dry-run", Answer(&[WOULD_ACT])),
+    sample("promote-aurora", "bad-unknown-field", Error(INVALID, &["unknown field `allow_data_loss`"])),
+    sample("promote-aurora", "bad-missing-field", Error(INVALID, &["missing field `mode`"])),
+    sample("promote-aurora", "bad-region", Error(INVALID, &["target_cluster_arn: ", "rds:Ireland:"])),
+    sample("promote-aurora", "bad-cluster", Error(REFUSED, &["cluster:somebody-elses", "trading"])),
+    sample("scale-ecs", "one-service", Answer(&[DONE])),
+    sample("scale-ecs", "percent-of-source", Answer(&[DONE])),
+    sample("scale-ecs", "scale-down", Answer(&[DONE])),
+    sample("scale-ecs", "dry-run", Answer(&[WOULD_ACT])),
+    sample("scale-ecs", "bad-unknown-field", Error(INVALID, &["unknown field `alow_scale_down`"])),
+    sample("scale-ecs", "bad-missing-field", Error(INVALID, &["missing field `capacity`"])),
+    sample("scale-ecs", "bad-region", Error(REFUSED, &["trading-ireland", "eu-central-1"])),
+    sample("scale-ecs", "bad-service", Error(REFUSED, &["odrers"])),
+    sample("shift-dns", "shift-to-standby", Answer(&[DONE, ("/message", Contains("is INSYNC"))])),
+    sample("shift-dns", "dry-run", Answer(&[WOULD_ACT, ("/action/changes/0/role", Is("PRIMARY"))])),
+    sample("shift-dns", "bad-unknown-field", Error(INVALID, &["records[0].ttl: unknown field `ttl`"])),
+    sample("shift-dns", "bad-missing-field", Error(INVALID, &["missing field `hosted_zone_id`"])),
+    sample("shift-dns", "bad-region", Error(INVALID, &["records[0].set_identifiers: ", "us-east-1"])),
+    sample("shift-dns", "bad-record", Error(REFUSED, &["records[1].set_identifiers.", "has simple routing"])),
+    sample("shift-dns", "bad-zone", Error(INVALID, &["hosted_zone_id: there is no hosted zone ZNOBODYS"])),
+    sample("health-probe", "watch", Answer(&[("/healthy", IsTrue), ("/detail", Contains("200"))])),
+    sample("health-probe", "trigger-metric-alarm", Answer(&[("/records/0/outcome", Is("started"))])),
+    sample("health-probe", "trigger-composite-alarm", Answer(&[("/records/0/outcome", Is("started"))])),
+    sample(
+        "health-probe",
+        "trigger-several-records",
+        Answer(&[
+            ("/records/0/outcome", Is("started")),
+            ("/records/1/outcome", Is("ignored")),
+            ("/records/2/outcome", Is("started")),
+        ]),
+    ),
+    sample("health-probe", "trigger-ok-transition", Answer(&[("/records/0/outcome", Is("ignored"))])),
+    sample(
+        "health-probe",
+        "trigger-unknown-alarm",
+        Answer(&[("/records/0/outcome", Is("ignored")), ("/records/0/reason", Contains("TRIGGER_ALARM_ARNS"))]),
+    ),
+    Sample {
+        function: "health-probe",
+        event: "trigger-malformed",
+        under_way: None,
+        // An alarm in good order is not held up by a malformed one beside it.
+        changes: &["states:StartExecution", "sns:Publish"],
+        expected: Error(INVALID, &["Records[1].Sns.Message"]),
+    },
+    sample("health-probe", "trigger-not-an-alarm", Error(INVALID, &["Records[0].Sns.Message"])),
+    sample("health-probe", "decide-alarm", Answer(&[("/decision", Is("wait")), ("/run", IsNull)])),
+    sample("health-probe", "decide-switchover", Answer(&[("/decision", Is("fail_over"))])),
+    sample("health-probe", "decide-failback", Answer(&[("/decision", Is("fail_over"))])),
+    sample("health-probe", "decide-dry-run", Answer(&[("/decision", Is("fail_over")), ("/run/dry_run", IsTrue)])),
+    sample("health-probe", "decide-broken-plan", Error(INVALID, &["plan_document.detection.endpoints", "eu-west-1"])),
+    sample("health-probe", "decide-wrong-region", Error(INVALID, &["input.trigger.target_region", "us-east-1"])),
+    Sample {
+        function: "health-probe",
+        event: "conclude-succeeded",
+        under_way: Some(INCIDENT),
+        changes: &[],
+        expected: Answer(&[DONE, ("/report/target_healthy", IsTrue), ("/report/failure", IsNull)]),
+    },
+    Sample {
+        function: "health-probe",
+        event: "conclude-failed",
+        under_way: Some(INCIDENT),
+        changes: &[],
+        expected: Answer(&[DONE, ("/report/outcome", Is("failed")), ("/report/failure", Contains("Failover.Refused"))]),
+    },
+    sample("health-probe", "conclude-before-decision", Answer(&[DONE, ("/report/run", IsNull)])),
+    sample("health-probe", "unknown-command", Error(INVALID, &["command: ", "\"failover\""])),
+    sample("health-probe", "bad-unknown-field", Error(INVALID, &["url: "])),
+    sample("health-probe", "bad-missing-field", Error(INVALID, &["missing field `outcome`"])),
+];
+
+/// Files of sample events, as `function/event`.
+fn sample_files() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for function in ["promote-aurora", "scale-ecs", "shift-dns", "health-probe"] {
+        let folder = project_root().join("functions").join(function).join("events");
+        for file in fs::read_dir(folder).expect("sample events") {
+            let path = file.expect("readable").path();
+            let event = path.file_stem().expect("a name").to_string_lossy();
+            found.insert(format!("{function}/{event}"));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_sample_event_has_its_outcome_in_the_table() {
+    let table: BTreeSet<String> =
+        SAMPLES.iter().map(|sample| format!("{}/{}", sample.function, sample.event)).collect();
+    assert_eq!(sample_files(), table);
+}
+
+/// Where the samples are run: a world like the one they speak of.
+struct Bench {
+    local: LocalAws,
+    lambda: LocalLambda,
+    /// What `watch` watches, in all worlds.
+    _watched: Endpoint,
+    folder: PathBuf,
+}
+
+impl Bench {
+    async fn start(seed: u64) -> Self {
+        let (tools, local) = local_aws(seed).await.expect("the local AWS starts");
+        let watched = Endpoint::start(Site::Primary.region()).await.expect("an endpoint starts");
+        let folder = tools.new_run_dir().expect("a folder");
+        let account = local.emulator.account_id();
+        let credentials = local.emulator.credentials();
+        let alarm = |name| format!("arn:aws:cloudwatch:{DR_REGION}:{account}:alarm:failover-dev-{PLAN}-{name}");
+        let environment = [
+            ("AWS_ACCOUNT_ID", account.to_owned()),
+            ("DR_REGION", DR_REGION.to_owned()),
+            ("ENVIRONMENT_SUFFIX", "test".to_owned()),
+            ("PLAN_NAME", PLAN.to_owned()),
+            ("GLOBAL_CLUSTER_ID", GLOBAL_CLUSTER.to_owned()),
+            ("DR_CLUSTER_ID", Site::Standby.cluster_id()),
+            ("STATE_MACHINE_ARN", format!("arn:aws:states:{DR_REGION}:{account}:stateMachine:{STATE_MACHINE}")),
+            ("NOTIFICATION_TOPIC_ARN", format!("arn:aws:sns:{DR_REGION}:{account}:{TOPIC}")),
+            ("TRIGGER_ALARM_ARNS", ALARMS.map(alarm).join(",")),
+            ("WATCHED_ENDPOINT_URL", watched.url()),
+            ("AWS_REGION", DR_REGION.to_owned()),
+            ("AWS_ENDPOINT_URL", local.gateway.endpoint().to_owned()),
+            ("AWS_ACCESS_KEY_ID", credentials.access_key_id),
+            ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key),
+        ];
+        let lambda = LocalLambda::start(&tools, &folder.join("watch.log"), environment).await.expect("watch listens");
+        Self { local, lambda, _watched: watched, folder }
+    }
+
+    /// A new world for each sample, so that none depends on another.
+    async fn world(&self, under_way: Option<&str>) -> World {
+        let aws = self.local.emulator.aws();
+        aws.rest("s3", DR_REGION, "POST", "/_ministack/reset", "application/json", b"").await.expect("reset");
+        create_ledger_table(&aws).await.expect("the table is created");
+        aws.query("sns", DR_REGION, "CreateTopic", &[("Name", TOPIC)]).await.expect("a topic");
+        let definition = json!({ "StartAt": "End", "States": { "End": { "Type": "Succeed" } } }).to_string();
+        let trust = ("AssumeRolePolicyDocument", "{\"Version\":\"2012-10-17\",\"Statement\":[]}");
+        aws.query("iam", DR_REGION, "CreateRole", &[("RoleName", STATE_MACHINE), trust]).await.expect("a role");
+        let role = format!("arn:aws:iam::{}:role/{STATE_MACHINE}", self.local.emulator.account_id());
+        let machine = json!({ "name": STATE_MACHINE, "definition": definition, "roleArn": role });
+        aws.json("states", DR_REGION, "CreateStateMachine", &machine).await.expect("a state machine");
+        if let Some(failover) = under_way {
+            let item = json!({
+                "operation_id": { "S": format!("plan#{PLAN}") },
+                "generation": { "N": "1" },
+                "failover_id": { "S": failover },
+                "phase": { "S": "active" },
+                "active_until_ms": { "N": "4102444800000" },
+            });
+            let put = json!({ "TableName": LEDGER_TABLE, "Item": item });
+            aws.json("dynamodb", DR_REGION, "PutItem", &put).await.expect("the plan's item");
+        }
+        World::create(&self.local).await.expect("the world is created")
+    }
+
+    /// The samples' own names, and what they are called in the world.
+    fn names(&self, world: &World) -> [(&'static str, String); 10] {
+        let (primary, standby) = (Site::Primary, Site::Standby);
+        let now = Env::system().now();
+        [
+            ("Z0123456789EXAMPLE", world.zone_id.clone()),
+            ("Z0000000EXAMPLE", world.zone_id.clone()),
+            ("cluster:trading-primary", format!("cluster:{}", primary.cluster_id())),
+            ("cluster:trading-dr", format!("cluster:{}", standby.cluster_id())),
+            ("\"trading-primary\"", format!("\"{}\"", primary.ecs_cluster())),
+            ("\"trading-standby\"", format!("\"{}\"", standby.ecs_cluster())),
+            ("trading-api", WORKLOAD_SERVICES[0].to_owned()),
+            ("https://app.eu-central-1.example.com/health", world.endpoint(primary).url()),
+            ("https://app.eu-west-1.example.com/health", world.endpoint(standby).url()),
+            // A decision depends on how long ago its execution has started.
+            ("\"started_at\": \"2026-11-21T03:59:50Z\"", format!("\"started_at\": \"{now}\"")),
+        ]
+    }
+
+    /// Runs a sample in a new world; gives the calls to AWS it made, too.
+    async fn run(&self, sample: &Sample) -> (Invocation, Vec<Call>) {
+        let world = self.world(sample.under_way).await;
+        let name = format!("functions/{}/events/{}.json", sample.function, sample.event);
+        let mut event = fs::read_to_string(project_root().join(name)).expect("the sample");
+        for (placeholder, actual) in self.names(&world) {
+            event = event.replace(placeholder, &actual);
+        }
+        let file = self.folder.join(format!("{}-{}.json", sample.function, sample.event));
+        fs::write(&file, event).expect("written");
+        self.local.gateway.clear_calls();
+        let ended = self.lambda.invoke(sample.function, &file).await.expect("invoked");
+        (ended, self.local.gateway.calls())
+    }
+}
+
+/// Without blanks and the frame that `cargo lambda` draws around messages, which it wraps anywhere.
+fn bare(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_whitespace() && *letter != '│').collect()
+}
+
+/// What is wrong with how a sample ended.
+fn faults(sample: &Sample, ended: &Invocation) -> Vec<String> {
+    match &sample.expected {
+        Answer(fields) => {
+            let Some(answer) = ended.answer().filter(|_| ended.succeeded) else {
+                return vec!["it gave no answer".to_owned()];
+            };
+            let wrong = fields.iter().filter(|(pointer, expected)| !expected.holds(answer.pointer(pointer)));
+            wrong.map(|(pointer, _)| format!("{pointer} is {:?}", answer.pointer(pointer))).collect()
+        }
+        Error(code, words) => {
+            let mut faults = Vec::new();
+            if ended.succeeded || !ended.output.trim().is_empty() {
+                faults.push("it did not fail".to_owned());
+            }
+            let messages = bare(&ended.messages);
+            let missing = words.iter().chain([code]).filter(|expected| !messages.contains(&bare(expected)));
+            faults.extend(missing.map(|expected| format!("it does not say {expected:?}")));
+            faults
+        }
+    }
+}
+
+impl Field {
+    fn holds(&self, found: Option<&Value>) -> bool {
+        let found = found.unwrap_or(&Value::Null);
+        match self {
+            Is(text) => found == text,
+            Contains(part) => found.as_str().is_some_and(|text| text.contains(part)),
+            IsTrue => *found == Value::Bool(true),
+            IsNull => found.is_null(),
+        }
+    }
+}
+
+/// Whether a call may have changed anything beyond the ledger's own records and the traces.
+fn is_change(call: &Call) -> bool {
+    let reads = ["Describe", "Get", "List", "Test"];
+    !["dynamodb", "xray"].contains(&call.service.as_str()) && !reads.iter().any(|read| call.operation.starts_with(read))
+}
+
+fn name(call: &Call) -> String {
+    format!("{}:{}", call.service, call.operation)
+}
+
+/// Runs the samples that are `chosen`; all that went wrong, one line for each.
+async fn run_samples(seed: u64, chosen: impl Fn(&Sample) -> bool) -> Vec<String> {
+    let bench = Bench::start(seed).await;
+    let mut wrong = Vec::new();
+    for sample in SAMPLES.iter().filter(|sample| chosen(sample)) {
+        let (ended, calls) = bench.run(sample).await;
+        let mut faults = faults(sample, &ended);
+        if matches!(sample.expected, Error(..)) {
+            let changes: Vec<String> = calls.iter().filter(|call| is_change(call)).map(name).collect();
+            if changes != sample.changes {
+                faults.push(format!("it called {changes:?}"));
+            }
+        }
+        if !faults.is_empty() {
+            let Sample { function, event, .. } = sample;
+            wrong.push(format!("{function}/{event}: {}\n{}{}", faults.join(", "), ended.output, ended.messages));
+        }
+    }
+    wrong
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_good_sample_event_run_by_hand_comes_to_its_outcome() {
+    let wrong = run_samples(11, |sample| matches!(sample.expected, Answer(_))).await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_bad_sample_event_run_by_hand_is_an_error_that_names_it_and_changes_nothing() {
+    let wrong = run_samples(12, |sample| matches!(sample.expected, Error(..))).await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
