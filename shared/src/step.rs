@@ -301,9 +301,11 @@ impl<S: Step> Invocation<'_, S> {
 
     async fn act(&self, held: &mut Held, action: &S::Action) -> Result<(), Error> {
         let ledger = &self.tools.ledger;
+        let earlier = held.record.intent.clone();
         held.record = ledger.record(&held.record, Event::RecordIntent { action: json(action)? }).await?;
         tracing::info!(operation_id = held.record.operation_id, action = %json(action)?, "acting");
-        let sent = retry::change(&self.tools.env, self.deadline, || self.step.act(self.request, action, self.deadline)).await;
+        let sent =
+            retry::change(&self.tools.env, self.deadline, || self.step.act(self.request, action, self.deadline)).await;
         let doing = format!("{} of {}", S::NAME, S::resource(self.request));
         match sent.map_err(|error| Error::from_change(doing, error)) {
             Ok(Some(receipt)) => {
@@ -319,7 +321,7 @@ impl<S: Step> Invocation<'_, S> {
             }
             Err(error) => {
                 // Certainly not applied: the next attempt need not wait for it to show.
-                held.record = ledger.record(&held.record, Event::Retract).await?;
+                held.record = ledger.record(&held.record, Event::Retract { earlier }).await?;
                 Err(error)
             }
         }

@@ -333,6 +333,24 @@ async fn a_change_that_was_lost_on_the_way_is_sent_again_only_after_it_had_time_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_that_was_slow_to_show_is_still_ours_after_aws_refused_to_make_it_twice() {
+    let aws = in_order();
+    aws.on("rds", "RemoveFromGlobalCluster", [Reply::Silence]);
+    invoke(&aws, request("detach")).await.expect("under way");
+    // The removal was accepted after all, and does not show yet.
+    aws.on("rds", "RemoveFromGlobalCluster", [Reply::error("InvalidGlobalClusterStateFault", "being removed")]);
+    let error = invoke(&aws, request("detach")).await.expect_err("refused");
+    assert_eq!(error.code(), ErrorCode::Transient);
+
+    // Neither membership nor the metric show any more that the cluster was a member a moment ago.
+    aws.on("rds", "DescribeGlobalClusters", [ireland_is_gone()]);
+    aws.on("cloudwatch", "GetMetricData", [Reply::json(json!({ "MetricDataResults": [] }))]);
+    let response = invoke(&aws, request("detach")).await.expect("done");
+    assert_eq!(response.status, StepStatus::Done);
+    assert_eq!(response.observed["data_loss_exposure_ms"], 412);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_invocation_that_dies_in_the_call_is_taken_over_without_a_second_call() {
     for (mode, operation, _) in CHANGES {
         let aws = obedient(operation);

@@ -145,7 +145,10 @@ pub enum Event {
         receipt: String,
     },
     /// AWS certainly did not apply the change.
-    Retract,
+    Retract {
+        /// The change before it, which may have been applied: an earlier attempt's whose outcome was unknown.
+        earlier: Option<Intent>,
+    },
     /// The change may or may not have been applied.
     LoseOutcome {
         /// What was seen of it.
@@ -172,7 +175,7 @@ impl Event {
         match self {
             Self::RecordIntent { .. } => "record intent",
             Self::RecordReceipt { .. } => "record receipt",
-            Self::Retract => "retract",
+            Self::Retract { .. } => "retract",
             Self::LoseOutcome { .. } => "lose outcome",
             Self::Release => "release",
             Self::Complete { .. } => "complete",
@@ -226,7 +229,7 @@ impl Record {
             (Status::Completed | Status::Failed, _)
             | (
                 Status::Claimed | Status::Unknown,
-                Event::RecordReceipt { .. } | Event::Retract | Event::LoseOutcome { .. },
+                Event::RecordReceipt { .. } | Event::Retract { .. } | Event::LoseOutcome { .. },
             ) => return Err(illegal),
             (Status::Claimed | Status::Intent | Status::Unknown, Event::RecordIntent { action }) => {
                 next.status = Status::Intent;
@@ -235,9 +238,9 @@ impl Record {
             (Status::Intent, Event::RecordReceipt { receipt }) => {
                 next.intent = next.intent.map(|intent| Intent { receipt: Some(receipt), ..intent });
             }
-            (Status::Intent, Event::Retract) => {
+            (Status::Intent, Event::Retract { earlier }) => {
                 next.status = Status::Claimed;
-                next.intent = None;
+                next.intent = earlier;
             }
             (Status::Intent, Event::LoseOutcome { error }) => {
                 next.status = Status::Unknown;
@@ -328,7 +331,7 @@ mod tests {
         vec![
             Event::RecordIntent { action: json!({"do": "it"}) },
             Event::RecordReceipt { receipt: "C1".to_owned() },
-            Event::Retract,
+            Event::Retract { earlier: None },
             Event::LoseOutcome { error: "reset".to_owned() },
             Event::Release,
             Event::Complete { result: json!({"done": true}) },
@@ -342,12 +345,12 @@ mod tests {
             (Status::Completed | Status::Failed, _)
             | (
                 Status::Claimed | Status::Unknown,
-                Event::RecordReceipt { .. } | Event::Retract | Event::LoseOutcome { .. },
+                Event::RecordReceipt { .. } | Event::Retract { .. } | Event::LoseOutcome { .. },
             ) => None,
-            (Status::Intent, Event::Retract) => Some(Status::Claimed),
+            (Status::Intent, Event::Retract { .. }) => Some(Status::Claimed),
             (_, Event::RecordIntent { .. }) => Some(Status::Intent),
             (Status::Intent, Event::LoseOutcome { .. }) => Some(Status::Unknown),
-            (same, Event::Release | Event::RecordReceipt { .. } | Event::Retract) => Some(same),
+            (same, Event::Release | Event::RecordReceipt { .. }) => Some(same),
             (_, Event::Complete { .. }) => Some(Status::Completed),
             (_, Event::Fail { .. }) => Some(Status::Failed),
         };
@@ -396,8 +399,17 @@ mod tests {
     #[test]
     fn a_change_that_was_certainly_not_applied_leaves_no_intent() {
         let intended = record(Status::Claimed).apply(Event::RecordIntent { action: json!(1) }, NOW).expect("legal");
-        let retracted = intended.apply(Event::Retract, LATER).expect("legal");
+        let retracted = intended.apply(Event::Retract { earlier: None }, LATER).expect("legal");
         assert_eq!((retracted.status, retracted.intent), (Status::Claimed, None));
+    }
+
+    #[test]
+    fn an_earlier_change_that_may_have_been_applied_outlives_a_later_one_that_was_not() {
+        let lost = record(Status::Claimed).apply(Event::RecordIntent { action: json!(1) }, NOW).expect("legal");
+        let earlier = lost.intent.clone();
+        let again = lost.apply(Event::RecordIntent { action: json!(2) }, LATER).expect("legal");
+        let retracted = again.apply(Event::Retract { earlier: earlier.clone() }, LATER).expect("legal");
+        assert_eq!(retracted.intent, earlier);
     }
 
     #[test]
