@@ -2,10 +2,11 @@
 //!
 //! Safe to repeat: probing changes nothing, and closing what is closed leaves it as it is.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use failover::contract::{
-    ConcludeRequest, ConcludeResponse, Outcome, Region, RunPlan, StepResponse, StepStatus, Timestamp,
+    ConcludeRequest, ConcludeResponse, Outcome, Region, Report, RunPlan, StepResponse, StepStatus, Timestamp,
 };
 use failover::env::Deadline;
 use failover::error::Error;
@@ -52,8 +53,9 @@ pub(crate) async fn conclude(
             notification,
         });
     }
-    close(probe, &request).await?;
-    publish(probe, &request, &report);
+    if close(probe, &request).await? == Closed::Now {
+        publish(probe, &request, &report);
+    }
     tracing::info!(outcome = ?report.outcome, rto_ms = report.rto_ms, rpo_ms = report.rpo_ms, "concluded");
     Ok(ConcludeResponse { status: StepStatus::Done, ask_again_after_seconds: 0, report, notification })
 }
@@ -115,44 +117,56 @@ fn give_up_at(request: &ConcludeRequest, run: &RunPlan) -> Timestamp {
         .plus_millis(failover::env::millis(VERIFY_FOR))
 }
 
+/// What became of the generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closed {
+    /// This conclusion closed it.
+    Now,
+    /// It was closed before, or there was none to close.
+    NotNow,
+}
+
 /// Closes the generation, so that the next failover can start.
-async fn close(probe: &HealthProbe, request: &ConcludeRequest) -> Result<(), Error> {
+async fn close(probe: &HealthProbe, request: &ConcludeRequest) -> Result<Closed, Error> {
     let ledger = &probe.tools.ledger;
     match &request.run {
-        Some(run) if run.dry_run => Ok(()),
+        Some(run) if run.dry_run => Ok(Closed::NotNow),
         Some(run) => {
+            let closed = Cell::new(Closed::Now);
             let rule = |item: &PlanItem, now: Timestamp| {
                 if is_closed(item, request) {
+                    closed.set(Closed::NotNow);
                     return Ok(item.clone());
                 }
                 let cooldown_until = now.plus_millis(u64::from(run.cooldown_seconds) * 1000);
                 item.close(&run.plan, run.generation, request.outcome, &run.target_region, cooldown_until)
             };
-            ledger.change_plan_item(&run.plan, rule).await.map(drop)
+            ledger.change_plan_item(&run.plan, rule).await?;
+            Ok(closed.get())
         }
         None => close_lost_claim(probe, request).await,
     }
 }
 
 /// A run that ended without a decision has claimed nothing, unless the answer of the decision that claimed was lost.
-async fn close_lost_claim(probe: &HealthProbe, request: &ConcludeRequest) -> Result<(), Error> {
+async fn close_lost_claim(probe: &HealthProbe, request: &ConcludeRequest) -> Result<Closed, Error> {
     let tools = &probe.tools;
     let plan = &tools.config.plan;
     let is_ours = |item: &PlanItem| {
         item.newest.as_ref().is_some_and(|newest| newest.id == request.failover_id && newest.phase == Phase::Active)
     };
-    if !is_ours(&tools.ledger.plan_item(plan).await?) {
-        return Ok(());
+    if is_ours(&tools.ledger.plan_item(plan).await?) {
+        let rule = |item: &PlanItem, _: Timestamp| {
+            if !is_ours(item) {
+                return Ok(item.clone());
+            }
+            // Nothing was changed, so there is nothing to cool down from, and no Region was arrived in.
+            let nowhere: &Region = &tools.config.dr_region;
+            item.close(plan, item.generation, Outcome::Failed, nowhere, item.cooldown_until)
+        };
+        tools.ledger.change_plan_item(plan, rule).await?;
     }
-    let rule = |item: &PlanItem, _: Timestamp| {
-        if !is_ours(item) {
-            return Ok(item.clone());
-        }
-        // Nothing was changed, so there is nothing to cool down from, and no Region was arrived in.
-        let nowhere: &Region = &tools.config.dr_region;
-        item.close(plan, item.generation, Outcome::Failed, nowhere, item.cooldown_until)
-    };
-    tools.ledger.change_plan_item(plan, rule).await.map(drop)
+    Ok(Closed::NotNow)
 }
 
 /// Whether an earlier conclusion with the same outcome has closed it.
@@ -164,7 +178,8 @@ fn is_closed(item: &PlanItem, request: &ConcludeRequest) -> bool {
     item.newest.as_ref().is_some_and(|newest| newest.id == request.failover_id && newest.phase == phase)
 }
 
-fn publish(probe: &HealthProbe, request: &ConcludeRequest, report: &failover::contract::Report) {
+/// The run's figures as metrics.
+fn publish(probe: &HealthProbe, request: &ConcludeRequest, report: &Report) {
     let Some(run) = request.run.as_ref().filter(|run| !run.dry_run) else {
         return;
     };

@@ -101,7 +101,6 @@ fn request(tools: &Toolbox, url: &Url) -> Operation<(), u16, NoError> {
     let path_and_query = url.path_and_query.clone();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(PROBE_TIMEOUT)
         .operation_attempt_timeout(PROBE_TIMEOUT)
         .operation_timeout(PROBE_TIMEOUT)
         .build();

@@ -269,17 +269,8 @@ mod tests {
 
     #[test]
     fn evidence_that_agrees_when_the_time_is_up_may_finish_its_window() {
-        let late: Vec<[Health; 3]> = (0..35)
-            .map(|index| {
-                if index >= 28 {
-                    LOST
-                } else if index % 3 == 0 {
-                    LOST
-                } else {
-                    WELL
-                }
-            })
-            .collect();
+        let late: Vec<[Health; 3]> =
+            (0..35).map(|index| if index >= 28 || index % 3 == 0 { LOST } else { WELL }).collect();
         let samples = every_ten_seconds(&late, &[]);
         assert!(matches!(verdict(&samples[..31]), Verdict::Wait(_)), "300 s, and it agrees since 280 s");
         assert!(matches!(verdict(&samples), Verdict::FailOver(_)));
@@ -359,18 +350,17 @@ mod tests {
         #[test]
         fn unknown_in_place_of_unhealthy_never_makes_it_do_more(samples in any_samples(70), kind in 0usize..3) {
             let kind = [EvidenceKind::Alarms, EvidenceKind::Endpoint, EvidenceKind::Aurora][kind];
-            let less = with(&samples, |evidence| match evidence.health {
-                Health::Unhealthy if evidence.kind == kind => Health::Unknown,
-                health => health,
+            let less = with(&samples, |evidence| {
+                let is_it = evidence.health == Health::Unhealthy && evidence.kind == kind;
+                if is_it { Health::Unknown } else { evidence.health }
             });
             prop_assert!(caution(&verdict(&less)) >= caution(&verdict(&samples)));
         }
 
         #[test]
         fn unknown_counts_exactly_as_healthy_does(samples in any_samples(70)) {
-            let well = with(&samples, |evidence| match evidence.health {
-                Health::Unknown => Health::Healthy,
-                health => health,
+            let well = with(&samples, |evidence| {
+                if evidence.health == Health::Unknown { Health::Healthy } else { evidence.health }
             });
             prop_assert_eq!(caution(&verdict(&samples)), caution(&verdict(&well)));
         }

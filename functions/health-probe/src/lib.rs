@@ -43,7 +43,7 @@ pub async fn handle(probe: &HealthProbe, event: Value, deadline: Deadline) -> Re
         return Err(invalid("request", "expected an object"));
     };
     if let Some(records) = fields.remove("Records") {
-        return trigger::trigger(probe, records, deadline).await.map(ProbeResponse::Trigger);
+        return trigger::trigger(probe, &records, deadline).await.map(ProbeResponse::Trigger);
     }
     // Taken apart by hand: reading the tagged enum would lose the path of a malformed field.
     let Some(command) = fields.remove("command") else {

@@ -150,3 +150,33 @@ fn mode_in_words(mode: PromotionMode) -> &'static str {
         PromotionMode::Detach => "unplanned, the cluster is detached from its global database",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_subject_is_always_one_that_sns_takes(text: String) {
+            let subject = notification(&text, String::new()).subject;
+            prop_assert!(subject.len() <= LONGEST_SUBJECT);
+            prop_assert!(subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject}");
+        }
+    }
+
+    #[test]
+    fn the_exposure_is_stated_for_each_way_to_promote() {
+        let mut event: serde_json::Value =
+            serde_json::from_str(include_str!("../events/conclude-succeeded.json")).expect("JSON");
+        let mut run: RunPlan = serde_json::from_value(event["run"].take()).expect("a run");
+        assert!(exposure(&run).contains("up to 800 ms"));
+        run.lag_ms = None;
+        assert!(exposure(&run).contains("is unknown"));
+        run.mode = PromotionMode::Switchover;
+        assert!(exposure(&run).contains("loses no writes"));
+        run.promotions.clear();
+        assert!(exposure(&run).contains("No database"));
+    }
+}

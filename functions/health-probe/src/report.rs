@@ -150,3 +150,131 @@ fn figures(report: &Report) -> String {
         if report.target_healthy { "answers" } else { "does not answer" },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_233_620_000);
+
+    fn request() -> ConcludeRequest {
+        let mut event: Value = serde_json::from_str(include_str!("../events/conclude-succeeded.json")).expect("JSON");
+        event.as_object_mut().expect("an object").remove("command");
+        serde_json::from_value(event).expect("a request")
+    }
+
+    fn run(request: &mut ConcludeRequest) -> &mut RunPlan {
+        request.run.as_mut().expect("a run")
+    }
+
+    fn measured(request: &ConcludeRequest) -> Report {
+        measure(request, &Measured { concluded_at: NOW, answered_at: Some(NOW) })
+    }
+
+    fn step(action: Value, observed: Value) -> StepResponse {
+        StepResponse { action, observed, ..request().promotions[0].clone() }
+    }
+
+    #[test]
+    fn a_switchover_loses_nothing_whatever_the_lag_was() {
+        let mut request = request();
+        run(&mut request).mode = PromotionMode::Switchover;
+        assert_eq!(measured(&request).rpo_ms, Some(0));
+    }
+
+    #[test]
+    fn the_loss_is_read_from_the_action_then_from_what_was_seen_then_from_the_decision() {
+        let mut request = request();
+        for (action, observed, rpo_ms) in [
+            (json!({ "lag_ms_before": 7 }), json!({ "lag_ms_before": 8 }), Some(7)),
+            (Value::Null, json!({ "lag_ms_before": 8 }), Some(8)),
+            (json!({ "lag_ms_before": null }), json!({ "lag_ms_before": null }), Some(800)),
+            (Value::Null, Value::Null, Some(800)),
+        ] {
+            request.promotions = vec![step(action.clone(), observed.clone())];
+            assert_eq!(measured(&request).rpo_ms, rpo_ms, "{action} {observed}");
+        }
+        run(&mut request).lag_ms = None;
+        assert_eq!(measured(&request).rpo_ms, None, "unknown is not zero");
+    }
+
+    #[test]
+    fn of_several_clusters_the_greatest_loss_counts_and_one_unknown_makes_it_unknown() {
+        let mut request = request();
+        let promotion = run(&mut request).promotions[0].clone();
+        run(&mut request).promotions.push(promotion);
+        let known = |ms: u64| step(json!({ "lag_ms_before": ms }), Value::Null);
+        request.promotions = vec![known(5), known(90)];
+        assert_eq!(measured(&request).rpo_ms, Some(90));
+        request.promotions = vec![known(5)];
+        assert_eq!(measured(&request).rpo_ms, None, "the other one's promotion is not known to have happened");
+        run(&mut request).lag_ms = None;
+        request.promotions = vec![known(5), step(Value::Null, Value::Null)];
+        assert_eq!(measured(&request).rpo_ms, None);
+    }
+
+    #[test]
+    fn the_recovery_time_ends_with_the_first_answer_not_with_the_conclusion() {
+        let request = request();
+        let answered_at = Timestamp::from_millis(NOW.as_millis() - 5_000);
+        let report = measure(&request, &Measured { concluded_at: NOW, answered_at: Some(answered_at) });
+        assert_eq!(report.rto_ms, Some(44_877));
+        assert_eq!(report.execution_ms, Some(20_000));
+        let silent = measure(&request, &Measured { concluded_at: NOW, answered_at: None });
+        assert_eq!((silent.rto_ms, silent.target_healthy), (None, false));
+    }
+
+    #[test]
+    fn a_failed_run_has_no_recovery_time_even_if_the_target_answers() {
+        let request = ConcludeRequest { outcome: Outcome::Failed, ..request() };
+        let report = measured(&request);
+        assert_eq!((report.rto_ms, report.target_healthy), (None, true));
+        assert!(report.failure.is_some());
+    }
+
+    #[test]
+    fn what_step_functions_caught_is_told_in_words() {
+        let lambda = json!({ "errorType": "Failover.Denied", "errorMessage": "promoting was denied" }).to_string();
+        for (error, words) in [
+            (json!({ "Error": "Failover.Denied", "Cause": lambda }), "Failover.Denied: promoting was denied"),
+            (json!({ "Error": "States.Timeout" }), "States.Timeout"),
+            (json!({ "Error": "States.Timeout", "Cause": "" }), "States.Timeout"),
+            (json!({ "Error": "Sns.X", "Cause": "no topic" }), "Sns.X: no topic"),
+            (json!({ "Error": "Sns.X", "Cause": "[1, 2]" }), "Sns.X: [1, 2]"),
+            (json!({ "Cause": "no topic" }), "no topic"),
+            (Value::Null, "a step failed; the execution's history says which"),
+            (json!("text"), "a step failed; the execution's history says which"),
+        ] {
+            assert_eq!(failure(&error), words, "{error}");
+        }
+        let long = json!({ "Error": "E", "Cause": "é".repeat(10_000) });
+        assert_eq!(failure(&long).chars().count(), LONGEST_FAILURE);
+    }
+
+    #[test]
+    fn what_people_are_told_says_how_it_ended_what_was_lost_and_what_is_next() {
+        let mut request = request();
+        let told = |request: &ConcludeRequest| notification(&measured(request));
+        let success = told(&request);
+        assert_eq!(success.subject, "Failover of trading succeeded");
+        for part in ["Recovery time: 49.877 s", "Data lost at most: 0.950 s", "target_region eu-central-1", "rejoins"] {
+            assert!(success.message.contains(part), "no {part:?} in {}", success.message);
+        }
+        run(&mut request).mode = PromotionMode::Detach;
+        assert!(told(&request).message.contains("build the global database anew"));
+        run(&mut request).promotions.clear();
+        assert!(!told(&request).message.contains("global database"), "nothing was promoted");
+
+        request.outcome = Outcome::Failed;
+        request.error = json!({ "Error": "Failover.Refused", "Cause": "a gate" });
+        let failure = told(&request);
+        assert_eq!(failure.subject, "Failover of trading FAILED");
+        for part in ["What failed: Failover.Refused: a gate", "Recovery time: unknown", "redrive"] {
+            assert!(failure.message.contains(part), "no {part:?} in {}", failure.message);
+        }
+        request.run = None;
+        assert!(told(&request).message.contains("Nothing was changed."));
+    }
+}

@@ -139,3 +139,108 @@ fn entry<T: Clone>(field: &str, map: &std::collections::BTreeMap<Region, T>, reg
         problem: format!("has no entry for {region}"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use failover::contract::DecideRequest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_233_600_000);
+
+    fn sample(text: &str) -> (RecoveryPlan, ExecutionInput, DecideRequest) {
+        let mut event: Value = serde_json::from_str(text).expect("JSON");
+        event.as_object_mut().expect("an object").remove("command");
+        let request: DecideRequest = serde_json::from_value(event).expect("a request");
+        let plan = RecoveryPlan::parse(&request.plan_document).expect("a plan");
+        let input = serde_json::from_value(request.input.clone()).expect("an input");
+        (plan, input, request)
+    }
+
+    fn by_alarm() -> (RecoveryPlan, ExecutionInput, DecideRequest) {
+        sample(include_str!("../events/decide-alarm.json"))
+    }
+
+    fn by_person() -> (RecoveryPlan, ExecutionInput, DecideRequest) {
+        sample(include_str!("../events/decide-switchover.json"))
+    }
+
+    fn resolved(sample: &(RecoveryPlan, ExecutionInput, DecideRequest), target: &str) -> Result<RunPlan, Error> {
+        let (plan, input, request) = sample;
+        let target = Region::parse(target).expect("a Region");
+        let decided = Decided {
+            failover_id: &request.failover_id,
+            input,
+            target: &target,
+            generation: 7,
+            started_at: request.started_at,
+            now: NOW,
+            lag_ms: Some(5),
+        };
+        resolve(plan, &decided)
+    }
+
+    #[test]
+    fn every_request_carries_the_failover_its_generation_and_who_started_it() {
+        for (sample, initiator) in [(by_alarm(), Initiator::Alarm), (by_person(), Initiator::Person)] {
+            let run = resolved(&sample, "eu-west-1").expect("in the plan");
+            let contexts = run.promotions.iter().map(|request| &request.run);
+            let contexts = contexts.chain(run.scalings.iter().map(|request| &request.run));
+            let contexts: Vec<&RunContext> = contexts.chain(run.shifts.iter().map(|request| &request.run)).collect();
+            assert_eq!(contexts.len(), 3);
+            for context in contexts {
+                assert_eq!(context.failover_id.as_ref(), Some(&sample.2.failover_id));
+                assert_eq!((context.generation, context.initiator), (Some(7), initiator));
+                assert_eq!(context.idempotency_key, None);
+            }
+        }
+    }
+
+    #[test]
+    fn an_alarm_promotes_each_cluster_its_own_way_and_a_persons_order_holds_for_all() {
+        let (mut plan, input, request) = by_alarm();
+        let mut second = plan.aurora[0].clone();
+        second.unplanned_mode = PromotionMode::Detach;
+        plan.aurora.push(second);
+        let modes = |run: &RunPlan| run.promotions.iter().map(|promotion| promotion.mode).collect::<Vec<_>>();
+        let run = resolved(&(plan.clone(), input, request), "eu-west-1").expect("in the plan");
+        assert_eq!(modes(&run), [PromotionMode::Failover, PromotionMode::Detach]);
+        assert_eq!(run.mode, PromotionMode::Failover);
+
+        let (_, order, request) = by_person();
+        let run = resolved(&(plan, order, request), "eu-west-1").expect("in the plan");
+        assert_eq!(modes(&run), [PromotionMode::Switchover; 2]);
+    }
+
+    #[test]
+    fn an_incident_begins_with_the_alarm_and_an_order_with_the_execution() {
+        let run = resolved(&by_alarm(), "eu-west-1").expect("in the plan");
+        assert_eq!(run.incident_at.to_string(), "2026-11-21T03:59:30.123Z");
+        let run = resolved(&by_person(), "eu-west-1").expect("in the plan");
+        assert_eq!(run.incident_at.to_string(), "2026-11-21T03:59:50Z");
+    }
+
+    #[test]
+    fn an_absolute_capacity_is_passed_on_and_nothing_may_scale_down() {
+        let (mut plan, input, request) = by_alarm();
+        plan.ecs[0].capacity = PlannedCapacity::Desired(12);
+        let run = resolved(&(plan, input, request), "eu-west-1").expect("in the plan");
+        assert_eq!(run.scalings[0].capacity, Capacity::Desired(12));
+        assert!(run.scalings.iter().all(|scaling| !scaling.allow_scale_down));
+    }
+
+    #[test]
+    fn a_target_outside_the_plan_is_refused() {
+        let error = resolved(&by_alarm(), "us-east-1").expect_err("not in the plan");
+        assert!(error.to_string().contains("us-east-1 is not in plan trading"), "{error}");
+    }
+
+    #[test]
+    fn what_a_step_is_sent_is_what_it_reads() {
+        let run = resolved(&by_alarm(), "eu-west-1").expect("in the plan");
+        let sent = json!(run);
+        let read: RunPlan = serde_json::from_value(sent).expect("the state machine hands it back");
+        assert_eq!(read, run);
+    }
+}

@@ -32,17 +32,18 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// # Errors
 /// The first record's that failed, once all are handled: an alarm in good order is not held up by a broken one, and a
 /// repeat of the event is harmless, since the good ones are answered from the ledger.
-pub(crate) async fn trigger(probe: &HealthProbe, records: Value, deadline: Deadline) -> Result<TriggerResponse, Error> {
-    let records = match records {
-        Value::Array(records) if !records.is_empty() => records,
-        _ => {
-            let problem = "expected a list with at least one record".to_owned();
-            return Err(Error::InvalidRequest { field: "Records".to_owned(), problem });
-        }
+pub(crate) async fn trigger(
+    probe: &HealthProbe,
+    records: &Value,
+    deadline: Deadline,
+) -> Result<TriggerResponse, Error> {
+    let Some(records) = records.as_array().filter(|records| !records.is_empty()) else {
+        let problem = "expected a list with at least one record".to_owned();
+        return Err(Error::InvalidRequest { field: "Records".to_owned(), problem });
     };
     let mut outcomes = Vec::new();
     let mut first_error = None;
-    for (index, record) in records.into_iter().enumerate() {
+    for (index, record) in records.iter().enumerate() {
         match one(probe, index, record, deadline).await {
             Ok(outcome) => outcomes.push(outcome),
             Err(error) => {
@@ -54,9 +55,9 @@ pub(crate) async fn trigger(probe: &HealthProbe, records: Value, deadline: Deadl
     first_error.map_or(Ok(TriggerResponse { records: outcomes }), Err)
 }
 
-async fn one(probe: &HealthProbe, index: usize, record: Value, deadline: Deadline) -> Result<TriggerOutcome, Error> {
+async fn one(probe: &HealthProbe, index: usize, record: &Value, deadline: Deadline) -> Result<TriggerOutcome, Error> {
     let at = format!("Records[{index}]");
-    let record: SnsRecord = contract::parse_at(&at, record)?;
+    let record: SnsRecord = contract::parse_at(&at, record.clone())?;
     let known = &probe.settings.trigger_alarm_arns;
     let change = AlarmChange::parse(&record.sns.message, known, &format!("{at}.Sns.Message"))?;
     if change.state != "ALARM" {
