@@ -14,6 +14,8 @@ pub mod listener;
 pub mod moment;
 pub mod process;
 pub mod progress;
+#[cfg(test)]
+mod recorded;
 pub mod report;
 pub mod runner;
 pub mod scenarios;

@@ -293,7 +293,7 @@ fn bar(start_ms: u64, duration_ms: u64, end_ms: u64, columns: usize) -> String {
     let eighths = |time: u64| usize::try_from(time.saturating_mul(columns as u64 * 8) / end_ms).unwrap_or(usize::MAX);
     // Blocks fill a column from its left, so a bar begins at a whole one.
     let first = (eighths(start_ms) / 8).min(columns.saturating_sub(1));
-    let length = (eighths(start_ms + duration_ms).saturating_sub(first * 8)).clamp(1, (columns - first) * 8);
+    let length = eighths(duration_ms).clamp(1, (columns - first) * 8);
     let mut bar = " ".repeat(first);
     bar.extend(std::iter::repeat_n('█', length / 8));
     if length % 8 > 0 {
@@ -369,4 +369,90 @@ fn millis(millis: u64) -> String {
 
 fn seconds(millis: u64) -> String {
     format!("{}.{:02} s", millis / 1000, millis % 1000 / 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorded;
+
+    const PLAIN: Style = Style { width: 100, colour: false };
+
+    fn report(passed: bool) -> Report {
+        let run = recorded::run();
+        let story = vec![
+            Note { at: run.begins, text: "eu-central-1 is lost".to_owned() },
+            Note { at: run.begins.plus(Duration::from_millis(5_090)), text: "clients are served again".to_owned() },
+        ];
+        let checks = vec![
+            Check { claim: "it moved".to_owned(), passed: true, found: "yes".to_owned() },
+            Check { claim: "once".to_owned(), passed, found: "twice".to_owned() },
+        ];
+        let logs = PathBuf::from("target/drill/runs/1");
+        Report::new("region-loss", 42, Duration::from_millis(12_340), story, &recorded::evidence(), checks, logs)
+    }
+
+    #[test]
+    fn a_report_fits_into_the_terminal() {
+        for width in [80, 100, 120, 200] {
+            let text = text(&report(false), Style { width, colour: false });
+            let longest = text.lines().max_by_key(|line| line.chars().count()).unwrap();
+            assert!(longest.chars().count() <= width, "{width}: {longest:?}");
+        }
+    }
+
+    #[test]
+    fn a_report_shows_both_words_on_rto_and_rpo() {
+        let text = text(&report(true), PLAIN);
+        assert!(text.contains("RTO  6.17 s reported, 5.09 s measured"), "{text}");
+        assert!(text.contains("RPO  632 ms reported, 632 ms set by the drill"), "{text}");
+        assert!(text.contains("PASSED  region-loss  2 checks  12.34 s  seed 42"), "{text}");
+    }
+
+    #[test]
+    fn a_failed_check_shows_what_was_found_and_where_the_logs_are() {
+        let text = text(&report(false), PLAIN);
+        assert!(text.contains("✗ once\n      found: twice"), "{text}");
+        assert!(text.contains("FAILED") && text.contains("1 of them failed"), "{text}");
+        assert!(text.contains("logs: target/drill/runs/1"), "{text}");
+        assert!(!text.contains("found: yes"), "what was found matters only where it is wrong");
+    }
+
+    #[test]
+    fn without_colours_there_is_no_escape_sequence() {
+        assert!(!text(&report(false), PLAIN).contains('\x1b'));
+        assert!(text(&report(false), Style { width: 100, colour: true }).contains("\x1b[1;31m"));
+    }
+
+    #[test]
+    fn the_report_as_json_has_the_figures_and_the_checks() {
+        let json = serde_json::to_value(report(true)).unwrap();
+        assert_eq!(json["passed"], true);
+        assert_eq!(json["runs"][0]["rto_ms"]["reported"], 6173);
+        assert_eq!(json["runs"][0]["rto_ms"]["measured"], 5090);
+        assert_eq!(json["runs"][0]["timeline"]["steps"][0]["name"], "trigger");
+        assert_eq!(json["checks"][1]["found"], "twice");
+    }
+
+    #[test]
+    fn a_bar_has_its_place_its_length_and_never_vanishes() {
+        assert_eq!(bar(0, 50, 100, 10), "█████     ");
+        assert_eq!(bar(50, 50, 100, 10), "     █████");
+        assert_eq!(bar(50, 15, 100, 10), "     █▌   ");
+        assert_eq!(bar(99, 0, 100, 10), "         ▏");
+        assert_eq!(bar(100, 0, 100, 10).chars().count(), 10);
+        assert_eq!(bar(0, 100, 100, 10), "██████████");
+    }
+
+    #[test]
+    fn the_axis_shows_both_ends() {
+        assert_eq!(scale(6_173, 20), "0 s ········· 6.17 s");
+    }
+
+    #[test]
+    fn long_text_is_wrapped_below_its_head() {
+        let mut text = String::new();
+        wrapped(&mut text, "    found: ", "one two three four five six", Style { width: 31, colour: false });
+        assert_eq!(text, "    found: one two three four\n           five six\n");
+    }
 }

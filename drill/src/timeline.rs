@@ -87,12 +87,14 @@ struct Span {
     attempts: u32,
     message: Option<String>,
     calls: BTreeMap<String, CallCount>,
+    /// Whether it invokes a function, whose calls are then its own.
+    invokes: bool,
 }
 
 impl Span {
     fn new(name: impl Into<String>, from: Moment, to: Moment) -> Self {
         let (name, calls) = (name.into(), BTreeMap::new());
-        Self { name, operation_id: None, from, to, attempts: 0, message: None, calls }
+        Self { name, operation_id: None, from, to, attempts: 0, message: None, calls, invokes: false }
     }
 
     fn count(&mut self, action: &str, outcome: &Outcome, took_ms: u64) {
@@ -181,22 +183,42 @@ fn top_level_tasks(history: &[Event], end: Moment) -> Vec<Span> {
                     spans[place].to = event.at;
                 }
             }
-            (kind, _) => {
-                if let Some(span) = open.and_then(|place| spans.get_mut(place)) {
-                    note_task_event(span, kind, event);
-                }
-            }
+            (kind, _) => match open.and_then(|place| spans.get_mut(place)) {
+                Some(span) => note_task_event(span, kind, event),
+                None => note_inner_event(&mut spans, kind, event),
+            },
         }
     }
     spans
+}
+
+/// A task within a Parallel or Map has no state's name in its events: Step Functions' own calls go by the call's,
+/// and invocations are told apart by the ledger (see [`operations`]).
+fn note_inner_event(spans: &mut Vec<Span>, kind: &str, event: &Event) {
+    let Some(action) = event.resource.as_deref().and_then(integration) else { return };
+    match kind {
+        "TaskScheduled" => {
+            let mut span = Span::new(&action, event.at, event.at);
+            span.attempts = 1;
+            span.count(&action, &Outcome::Ok { status: 200 }, 0);
+            spans.push(span);
+        }
+        "TaskSucceeded" | "TaskFailed" => {
+            if let Some(span) = spans.iter_mut().rev().find(|span| span.name == action) {
+                span.to = event.at;
+            }
+        }
+        _other => {}
+    }
 }
 
 fn note_task_event(span: &mut Span, kind: &str, event: &Event) {
     match kind {
         "TaskScheduled" => {
             span.attempts += 1;
-            if let Some(action) = event.resource.as_deref().and_then(integration) {
-                span.count(&action, &Outcome::Ok { status: 200 }, 0);
+            match event.resource.as_deref().and_then(integration) {
+                Some(action) => span.count(&action, &Outcome::Ok { status: 200 }, 0),
+                None => span.invokes = true,
             }
         }
         "TaskSucceeded" => {
@@ -270,7 +292,7 @@ fn span_of(call: &Call, spans: &[Span], started: Moment) -> Option<usize> {
         }
         // The last one that had begun: a call outside all of them is the end of an invocation.
         let begun = |span: &Span| span.operation_id.is_none() && span.name != TRIGGER && span.from <= at;
-        return last_begun(spans, begun);
+        return last_begun(spans, |span| begun(span) && span.invokes);
     }
     let id = call.ledger.as_ref().map(|write| write.operation_id.as_str());
     if let Some(place) = spans.iter().position(|span| id.is_some() && span.operation_id.as_deref() == id) {
@@ -291,4 +313,127 @@ fn decided_at(history: &[Event]) -> Option<Moment> {
         matches!(decision, Value::String(text) if text == "fail_over" || text == "stand_down")
     };
     history.iter().rev().find(decides).map(|event| event.at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorded;
+
+    fn recorded_timeline() -> Timeline {
+        timeline(&recorded::run(), &recorded::calls())
+    }
+
+    fn step(name: &str) -> Step {
+        let steps = recorded_timeline().steps;
+        let found = steps.iter().find(|step| step.name == name);
+        found
+            .unwrap_or_else(|| panic!("no {name} in {:?}", steps.iter().map(|step| &step.name).collect::<Vec<_>>()))
+            .clone()
+    }
+
+    #[test]
+    fn the_steps_stand_in_the_order_in_which_they_began() {
+        let names: Vec<String> = recorded_timeline().steps.into_iter().map(|step| step.name).collect();
+        let expected = [
+            "trigger",
+            "LoadPlan",
+            "Decide",
+            "sns:Publish",
+            "promote-aurora",
+            "scale-ecs",
+            "shift-dns",
+            "Conclude",
+            "NotifyFinished",
+        ];
+        let mut sorted = (names.clone(), expected.map(str::to_owned).to_vec());
+        // Database and capacity begin side by side.
+        sorted.0[3..6].sort();
+        sorted.1[3..6].sort();
+        assert_eq!(sorted.0, sorted.1, "{names:?}");
+    }
+
+    #[test]
+    fn a_decision_is_one_step_with_as_many_attempts_as_looks() {
+        let decide = step("Decide");
+        assert_eq!(decide.attempts, 5);
+        assert!(decide.duration_ms >= 4_000, "{decide:?}");
+        assert_eq!(
+            decide.calls["rds:DescribeDBClusters"],
+            CallCount { made: 5, unanswered: 5, ..decide.calls["rds:DescribeDBClusters"] }
+        );
+        assert!(decide.message.unwrap().starts_with("unhealthy: endpoint, aurora"));
+    }
+
+    #[test]
+    fn each_change_is_shown_where_it_was_made_and_only_there() {
+        let timeline = recorded_timeline();
+        for (action, made, name) in [
+            ("states:StartExecution", 1, "trigger"),
+            ("rds:FailoverGlobalCluster", 1, "promote-aurora"),
+            ("ecs:UpdateService", 2, "scale-ecs"),
+            ("route53:ChangeResourceRecordSets", 1, "shift-dns"),
+            ("ssm:GetParameter", 1, "LoadPlan"),
+        ] {
+            let made_in: Vec<(&str, u32)> = timeline
+                .steps
+                .iter()
+                .filter_map(|step| Some((step.name.as_str(), step.calls.get(action)?.made)))
+                .collect();
+            assert_eq!(made_in, [(name, made)], "{action}");
+        }
+    }
+
+    #[test]
+    fn every_call_of_a_function_but_its_traces_belongs_to_one_step() {
+        let made: u32 = recorded_timeline().steps.iter().map(Step::calls_made).sum();
+        let expected = recorded::calls().iter().filter(|call| call.service != TELEMETRY).count();
+        // The calls of Step Functions itself never pass the gateway.
+        let own = ["LoadPlan", "sns:Publish", "NotifyFinished"].len();
+        assert_eq!(made as usize, expected + own);
+    }
+
+    #[test]
+    fn the_phases_add_up() {
+        let timeline = recorded_timeline();
+        let phases = timeline.detection_ms + timeline.decision_ms.unwrap() + timeline.execution_ms.unwrap();
+        assert_eq!(phases, timeline.total_ms);
+        let run = recorded::run();
+        assert!(timeline.decision_ms.unwrap().abs_diff(run.execution.output["decision_ms"].as_u64().unwrap()) < 100);
+    }
+
+    #[test]
+    fn a_run_by_hand_has_no_trigger() {
+        let calls: Vec<Call> = recorded::calls()
+            .into_iter()
+            .filter(|call| Moment::from(call.at) > recorded::run().execution.started)
+            .filter(|call| call.ledger.as_ref().is_none_or(|write| !write.operation_id.contains("#trigger#")))
+            .filter(|call| call.operation != "StartExecution" && call.operation != "Publish")
+            .collect();
+        let steps = timeline(&recorded::run(), &calls).steps;
+        assert!(steps.iter().all(|step| step.name != TRIGGER));
+    }
+
+    #[test]
+    fn a_step_that_never_answered_lasts_to_the_end() {
+        let mut run = recorded::run();
+        run.history.retain(|event| event.output["Payload"]["operation_id"].is_null());
+        let mut calls = recorded::calls();
+        calls.retain(|call| call.ledger.as_ref().is_none_or(|write| write.status.as_deref() != Some("completed")));
+        let timeline = timeline(&run, &calls);
+        let shift = timeline.steps.iter().find(|step| step.name == "shift-dns").unwrap();
+        assert_eq!(shift.start_ms + shift.duration_ms, timeline.total_ms);
+    }
+
+    #[test]
+    fn a_call_of_step_functions_is_named_as_its_iam_action() {
+        for (resource, action) in [
+            ("arn:aws:states:::aws-sdk:ssm:getParameter", Some("ssm:GetParameter")),
+            ("arn:aws:states:::sns:publish.waitForTaskToken", Some("sns:Publish")),
+            ("arn:aws:states:::lambda:invoke", None),
+            ("arn:aws:lambda:eu-west-1:1:function:f", None),
+        ] {
+            assert_eq!(integration(resource).as_deref(), action, "{resource}");
+        }
+    }
 }

@@ -355,3 +355,243 @@ fn listed(items: impl IntoIterator<Item = String>) -> String {
 fn short_arn(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::Call;
+    use crate::recorded::{self, call_of, world_at};
+
+    const OK: Outcome = Outcome::Ok { status: 200 };
+
+    /// Every check that a good failover passes.
+    fn checks(evidence: &Evidence) -> Vec<Check> {
+        let run = &evidence.runs[0];
+        vec![
+            executions_succeeded(evidence, 1),
+            writer_at(evidence, Site::Standby),
+            services_run_at(evidence, Site::Standby),
+            minimum_raised_at(evidence, Site::Standby),
+            nothing_scaled_down(evidence),
+            records_point_to(evidence, Site::Standby),
+            other_records_untouched(evidence),
+            endpoint_answers(evidence, Site::Standby),
+            ledger_complete(evidence, run, &["promote-aurora", "scale-ecs", "shift-dns", "trigger"]),
+            ledger_has_nothing_else(evidence),
+            plan_concluded(evidence, 1, Site::Standby),
+            changes_made(
+                evidence,
+                &[
+                    ("rds:FailoverGlobalCluster", 1),
+                    ("ecs:UpdateService", 2),
+                    ("application-autoscaling:RegisterScalableTarget", 2),
+                    ("route53:ChangeResourceRecordSets", 1),
+                ],
+            ),
+            nothing_denied(evidence),
+            nothing_undelivered(evidence),
+            people_told(run, &["considered", "started", "succeeded"]),
+            rto_is_true(run),
+            rpo_is_true(run),
+        ]
+    }
+
+    /// The claims that fail once the evidence is changed like this.
+    fn failing(change: impl FnOnce(&mut Evidence)) -> Vec<String> {
+        let mut evidence = recorded::evidence();
+        change(&mut evidence);
+        checks(&evidence).into_iter().filter(|check| !check.passed).map(|check| check.claim).collect()
+    }
+
+    fn only(failing: &[String], words: &str) {
+        assert!(failing.len() == 1 && failing[0].contains(words), "expected only {words:?}, found {failing:?}");
+    }
+
+    #[test]
+    fn a_good_failover_passes_every_check() {
+        assert_eq!(failing(|_| {}), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_verdict_without_checks_or_with_a_failed_one_does_not_hold() {
+        assert!(!passed(&[]));
+        assert!(passed(&[Check::new("a", true, "")]));
+        assert!(!passed(&[Check::new("a", true, ""), Check::new("b", false, "")]));
+    }
+
+    #[test]
+    fn a_database_that_was_not_promoted_is_seen() {
+        only(&failing(|e| e.after.members = e.before.members.clone()), "only writer");
+    }
+
+    #[test]
+    fn tasks_that_are_wanted_but_do_not_run_are_seen() {
+        only(
+            &failing(|e| e.after.services.get_mut(&Site::Standby.service_key("orders")).unwrap().running = 3),
+            "runs 4 tasks",
+        );
+    }
+
+    #[test]
+    fn a_minimum_that_was_not_raised_is_seen() {
+        only(
+            &failing(|e| e.after.limits.get_mut(&Site::Standby.service_key("orders")).unwrap().min = 1),
+            "automatic scaling",
+        );
+    }
+
+    #[test]
+    fn a_service_that_was_scaled_down_is_seen_also_beside_the_workload() {
+        only(
+            &failing(|e| e.after.services.get_mut(&Site::Primary.service_key("reports")).unwrap().desired = 0),
+            "fewer tasks",
+        );
+    }
+
+    #[test]
+    fn a_record_that_moved_with_another_ttl_is_seen() {
+        let change = |e: &mut Evidence| {
+            let record = e.after.records.iter_mut().find(|record| record.failover.is_some()).unwrap();
+            record.content = record.content.replace("TTL 60", "TTL 61");
+        };
+        only(&failing(change), "failover records point");
+    }
+
+    #[test]
+    fn a_pair_that_is_missing_afterwards_is_seen() {
+        only(&failing(|e| e.after.records.retain(|record| record.failover.is_none())), "failover records point");
+    }
+
+    #[test]
+    fn a_bystander_record_that_was_deleted_changed_or_added_is_seen() {
+        only(&failing(|e| e.after.records.retain(|record| record.failover.is_some())), "other records");
+        let stranger = |e: &mut Evidence| {
+            let mut record = e.after.records.iter().find(|record| record.failover.is_none()).unwrap().clone();
+            record.record_type = "CAA".to_owned();
+            e.after.records.push(record);
+        };
+        only(&failing(stranger), "other records");
+    }
+
+    #[test]
+    fn a_second_operation_of_the_same_step_is_seen() {
+        let twice = |e: &mut Evidence| {
+            let mut item = e.ledger[0].clone();
+            item.operation_id.push_str("-again");
+            e.ledger.push(item);
+        };
+        only(&failing(twice), "one completed operation");
+    }
+
+    #[test]
+    fn an_operation_that_was_left_open_is_seen() {
+        only(&failing(|e| e.ledger[0].status = "intent".to_owned()), "one completed operation");
+    }
+
+    #[test]
+    fn an_operation_of_another_failover_is_seen() {
+        let stranger = |e: &mut Evidence| {
+            let mut item = e.ledger[0].clone();
+            item.operation_id = "alarm-other#promote-aurora#trading".to_owned();
+            e.ledger.push(item);
+        };
+        only(&failing(stranger), "any other failover");
+    }
+
+    #[test]
+    fn a_generation_that_was_not_closed_is_seen() {
+        let open = |e: &mut Evidence| {
+            let plan = e.ledger.iter_mut().find(|item| item.is_plan()).unwrap();
+            plan.attributes.insert("phase".to_owned(), "active".to_owned());
+        };
+        only(&failing(open), "plan's item is closed");
+    }
+
+    #[test]
+    fn a_second_promotion_is_seen_even_if_its_answer_was_lost() {
+        for outcome in [OK, Outcome::AnswerLost, Outcome::Error { status: 400, code: "InvalidState".to_owned() }] {
+            let call = call_of("promote-aurora", "rds", "FailoverGlobalCluster", outcome);
+            only(&failing(|e| e.calls.push(call)), "the only changes");
+        }
+    }
+
+    #[test]
+    fn reads_and_the_drills_own_calls_are_no_changes() {
+        let read = call_of("promote-aurora", "rds", "DescribeGlobalClusters", OK);
+        let mut own = call_of("x", "rds", "DeleteGlobalCluster", OK);
+        own.caller.app = Some("drill".to_owned());
+        assert_eq!(failing(|e| e.calls.extend([read, own])), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_denied_call_is_seen_and_named() {
+        let denied = Outcome::Error { status: 403, code: "AccessDenied".to_owned() };
+        let call: Call = call_of("shift-dns", "route53", "ListResourceRecordSets", denied);
+        let mut evidence = recorded::evidence();
+        evidence.calls.push(call);
+        let check = nothing_denied(&evidence);
+        assert!(!check.passed);
+        assert_eq!(check.found, "route53:ListResourceRecordSets by shift-dns (AccessDenied)");
+    }
+
+    #[test]
+    fn a_second_execution_or_a_failed_one_is_seen() {
+        let twice = |e: &mut Evidence| e.executions.push(e.executions[0].clone());
+        only(&failing(twice), "1 execution ran");
+        only(&failing(|e| e.executions[0].status = "FAILED".to_owned()), "1 execution ran");
+    }
+
+    #[test]
+    fn a_message_that_is_missing_or_comes_twice_is_seen() {
+        only(&failing(|e| drop(e.runs[0].told.remove(1))), "people were told");
+        only(&failing(|e| e.runs[0].told.push(recorded::run().told.remove(0))), "people were told");
+    }
+
+    #[test]
+    fn figures_that_differ_from_the_drills_own_are_seen() {
+        only(&failing(|e| e.runs[0].execution.output["rto_ms"] = 60_000.into()), "RTO");
+        only(&failing(|e| e.runs[0].served_again = None), "RTO");
+        only(&failing(|e| e.runs[0].execution.output["rpo_ms"] = 0.into()), "RPO");
+    }
+
+    #[test]
+    fn a_planned_move_has_to_report_that_it_loses_nothing() {
+        let mut run = recorded::run();
+        run.unplanned = false;
+        assert!(!rpo_is_true(&run).passed);
+        run.execution.output["rpo_ms"] = 0.into();
+        assert!(rpo_is_true(&run).passed);
+    }
+
+    #[test]
+    fn standing_down_means_that_nothing_at_all_changed() {
+        let mut evidence = recorded::evidence();
+        evidence.calls.clear();
+        evidence.after = world_at(Site::Primary, false);
+        assert!(world_unchanged(&evidence).passed && changes_made(&evidence, &[]).passed);
+        evidence.after.limits.get_mut(&Site::Standby.service_key("quotes")).unwrap().max += 1;
+        let check = world_unchanged(&evidence);
+        assert_eq!((check.passed, check.found.as_str()), (false, "scaling limits"));
+        assert!(!no_generation_claimed(&evidence).passed, "the recorded plan item has generation 1");
+    }
+
+    #[test]
+    fn a_false_alarm_needs_exactly_one_kind_of_evidence_in_every_look() {
+        let look = |kinds: &[&str]| {
+            let evidence = ["alarms", "endpoint", "aurora"].map(|kind| {
+                let health = if kinds.contains(&kind) { "unhealthy" } else { "healthy" };
+                serde_json::json!({ "kind": kind, "health": health })
+            });
+            serde_json::json!({ "evidence": evidence })
+        };
+        let mut run = recorded::run();
+        let mut passes = |looks: Vec<serde_json::Value>| {
+            run.execution.output = serde_json::json!({ "decision": "stand_down", "history": looks });
+            only_unhealthy_evidence(&run, "alarms").passed
+        };
+        assert!(passes(vec![look(&["alarms"]), look(&["alarms"])]));
+        assert!(!passes(vec![look(&["alarms"]), look(&[])]));
+        assert!(!passes(vec![look(&["alarms", "endpoint"])]));
+        assert!(!passes(vec![]));
+    }
+}
