@@ -11,10 +11,11 @@ use failover::aws_call::{CallError, Meaning, Sent};
 use failover::contract::{self, ExecutionInput, FailoverId, Trigger, TriggerOutcome, TriggerResponse};
 use failover::env::{Deadline, millis};
 use failover::error::{Error, chain};
-use failover::ledger::{Claim, Claimed, Event};
+use failover::ledger::{Claim, Claimed, Event, Record};
 use failover::retry;
 use failover::step::LEASE_MARGIN;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tracing::Instrument;
 
 use crate::alarm::AlarmChange;
 use crate::{HealthProbe, notice};
@@ -26,6 +27,10 @@ use crate::{HealthProbe, notice};
 const WAIT_FOR_OTHER: Duration = Duration::from_secs(5);
 /// The time between two looks at the other delivery.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Written down before people are told.
+const TELLING: &str = "telling people";
+/// Written down when SNS has refused to tell them.
+const NOT_TOLD: &str = "people were not told";
 
 /// Handles each record of an SNS event.
 ///
@@ -74,7 +79,9 @@ async fn one(probe: &HealthProbe, index: usize, record: &Value, deadline: Deadli
     }
     let failover_id = change.incident()?;
     probe.tools.trace.annotate(failover_id.as_str());
-    start_once(probe, &change, &failover_id, deadline).await?;
+    // An SNS event names no failover; from here on it has one, and every line shows it.
+    let span = tracing::info_span!("incident", failover_id = failover_id.as_str(), alarm_arn = change.arn);
+    start_once(probe, &change, &failover_id, deadline).instrument(span).await?;
     Ok(TriggerOutcome::Started { failover_id })
 }
 
@@ -85,24 +92,23 @@ async fn start_once(
     failover_id: &FailoverId,
     deadline: Deadline,
 ) -> Result<(), Error> {
-    let ledger = &probe.tools.ledger;
-    let record = match claim(probe, change, failover_id, deadline).await? {
+    let mut record = match claim(probe, change, failover_id, deadline).await? {
         Claimed::Completed(_) => {
-            tracing::info!(failover_id = failover_id.as_str(), "started before");
+            tracing::info!("started before");
             return Ok(());
         }
         Claimed::Granted(record) => *record,
     };
     let outcome = match start_execution(probe, change, failover_id).await {
-        Ok(()) => tell(probe, change, failover_id, deadline).await,
+        Ok(()) => tell_once(probe, &mut record, change, failover_id, deadline).await,
         Err(error) => Err(error),
     };
     let event = match &outcome {
-        Ok(()) => Event::Complete { result: serde_json::json!({ "failover_id": failover_id }) },
+        Ok(()) => Event::Complete { result: json!({ "failover_id": failover_id }) },
         // Whatever it was, Lambda tries again, and each part is safe to repeat.
         Err(error) => Event::Fail { error: chain(error), retryable: true },
     };
-    let written = ledger.record(&record, event).await;
+    let written = probe.tools.ledger.record(&record, event).await;
     outcome?;
     written.map(drop)
 }
@@ -148,23 +154,48 @@ async fn start_execution(probe: &HealthProbe, change: &AlarmChange, failover_id:
         .input(input)
         .send();
     match tools.calls.call("states", "StartExecution", request).await {
-        Ok(_) => tracing::info!(failover_id = failover_id.as_str(), alarm_arn = change.arn, "started"),
+        Ok(_) => tracing::info!("started"),
         // The execution of this name has ended, or was started by hand with another input: it was for this incident.
-        Err(error) if error.code == "ExecutionAlreadyExists" => {
-            tracing::info!(failover_id = failover_id.as_str(), "the execution exists");
-        }
+        Err(error) if error.code == "ExecutionAlreadyExists" => tracing::info!("the execution exists"),
         Err(error) => return Err(broken(error, "starting the execution", "STATE_MACHINE_ARN")),
     }
     Ok(())
 }
 
-/// Tells people that a failover is considered (F11).
+/// Tells people that a failover is considered (F11), unless an attempt that died may have told them.
+///
+/// SNS cannot be asked what it has sent. To be told twice of one incident is worse than not to be told that it is
+/// considered, since the execution tells people of its outcome anyway.
+async fn tell_once(
+    probe: &HealthProbe,
+    record: &mut Record,
+    change: &AlarmChange,
+    failover_id: &FailoverId,
+    deadline: Deadline,
+) -> Result<(), Error> {
+    let ledger = &probe.tools.ledger;
+    if record.intent.as_ref().is_some_and(|intent| intent.action == TELLING) {
+        tracing::warn!("people may have been told; they are not told again");
+        return Ok(());
+    }
+    *record = ledger.record(record, Event::RecordIntent { action: json!(TELLING) }).await?;
+    let Err(error) = tell(probe, change, failover_id, deadline).await else {
+        return Ok(());
+    };
+    if error.sent == Sent::PossiblyApplied {
+        tracing::warn!(%error, "it is not known whether people were told");
+        return Ok(());
+    }
+    *record = ledger.record(record, Event::RecordIntent { action: json!(NOT_TOLD) }).await?;
+    Err(broken(error, "telling people that a failover is considered", "NOTIFICATION_TOPIC_ARN"))
+}
+
 async fn tell(
     probe: &HealthProbe,
     change: &AlarmChange,
     failover_id: &FailoverId,
     deadline: Deadline,
-) -> Result<(), Error> {
+) -> Result<(), CallError> {
     let tools = &probe.tools;
     let notification = notice::considered(&tools.config, change, failover_id);
     let client = aws_sdk_sns::Client::new(&tools.clients.once(&tools.config.dr_region));
@@ -176,15 +207,7 @@ async fn tell(
             .message(&notification.message);
         tools.calls.call("sns", "Publish", request.send())
     };
-    match retry::change(&tools.env, deadline, publish).await {
-        Ok(_) => Ok(()),
-        // Sent twice is worse than lost in silence once: the execution tells people of its outcome anyway.
-        Err(error) if error.sent == Sent::PossiblyApplied => {
-            tracing::warn!(%error, "it is not known whether people were told");
-            Ok(())
-        }
-        Err(error) => Err(broken(error, "telling people that a failover is considered", "NOTIFICATION_TOPIC_ARN")),
-    }
+    retry::change(&tools.env, deadline, publish).await.map(drop)
 }
 
 /// A call about something that the environment names.

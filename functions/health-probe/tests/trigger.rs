@@ -137,6 +137,22 @@ async fn a_delivery_that_died_is_taken_over_once_its_lease_has_run_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_delivery_that_died_while_it_told_people_is_completed_without_telling_them_twice() {
+    let aws = ready();
+    aws.on("sns", "Publish", [Reply::Silence]);
+    let dying = probe(&aws);
+    let deadline = testing::deadline(&dying.tools.env, &dying.tools.config);
+    let killed = tokio::time::timeout(Duration::from_secs(1), handle(&dying, event("trigger-metric-alarm"), deadline));
+    killed.await.expect_err("killed while it called AWS");
+
+    aws.on("states", "StartExecution", [Reply::error("ExecutionAlreadyExists", "it had been started")]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let name = name_of(&outcomes(invoke(&aws, event("trigger-metric-alarm")).await)[0]);
+    assert_eq!(operation(&aws, &name)["status"]["S"], "completed");
+    assert_eq!(calls(&aws), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_two_alarms_of_one_loss_are_two_incidents() {
     let aws = ready();
     let outcomes = outcomes(invoke(&aws, event("trigger-several-records")).await);
