@@ -14,6 +14,8 @@ use failover::recovery_plan::Detection;
 /// How many samples a window holds at most. Looks are spread out rather than dropped, so that the history stays within
 /// the state machine's payload (256 KiB) and still covers the window.
 const MOST_SAMPLES_IN_A_WINDOW: u32 = 40;
+/// How many looks a run takes at most. The state machine bounds its loop as well, and this run is to end by a verdict.
+const MOST_LOOKS: u32 = 200;
 /// What two looks may be further apart than planned, for invocations that are retried, before what lies between them
 /// counts as not looked at.
 const GAP_ALLOWANCE_MS: u64 = 30_000;
@@ -77,9 +79,13 @@ pub(crate) fn judge(detection: &Detection, samples: &[Sample], started_at: Times
     }
 }
 
-/// The time between two looks, in seconds.
+/// The time between two looks, in seconds: the plan's, or more where that would make too many of them.
 pub(crate) fn pace_seconds(detection: &Detection) -> u32 {
-    detection.interval_seconds.max(detection.window_seconds.div_ceil(MOST_SAMPLES_IN_A_WINDOW))
+    let longest = detection.give_up_seconds.saturating_add(detection.window_seconds);
+    detection
+        .interval_seconds
+        .max(detection.window_seconds.div_ceil(MOST_SAMPLES_IN_A_WINDOW))
+        .max(longest.div_ceil(MOST_LOOKS))
 }
 
 /// The part of the history that later looks need: those of one window, and the one before, which shows how the window
@@ -302,6 +308,8 @@ mod tests {
         let long = Detection { window_seconds: 900, interval_seconds: 5, ..detection() };
         assert_eq!(pace_seconds(&long), 23);
         assert_eq!(pace_seconds(&detection()), 10);
+        let patient = Detection { give_up_seconds: 3600, ..detection() };
+        assert_eq!(pace_seconds(&patient), 19, "no more looks than the state machine makes");
     }
 
     fn any_samples(longest_pause: u64) -> impl Strategy<Value = Vec<Sample>> {

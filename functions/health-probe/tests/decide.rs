@@ -11,6 +11,7 @@ use common::{
     HOME, HOME_ENDPOINT, STANDBY, all_is_well, answer, asked, db_clusters, event, global_clusters, invoke, lose_home,
     put_plan_item, set_alarms, set_lag, status,
 };
+use failover::contract::{self, ProbeRequest};
 use failover::error::ErrorCode;
 use failover::testing::{FakeAws, Reply, START};
 use serde_json::{Value, json};
@@ -510,4 +511,13 @@ async fn a_plan_without_aurora_has_no_lag_to_ask_about() {
     assert_eq!(decision["decision"], "fail_over", "{decision}");
     assert!(decision["run"]["lag_ms"].is_null());
     assert_eq!(decision["run"]["promotions"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_contract_writes_is_what_is_read() {
+    for sample in ["decide-alarm", "decide-switchover", "watch"] {
+        let request: ProbeRequest = contract::parse(event(sample)).expect("a request of the contract");
+        let written = serde_json::to_value(request).expect("JSON");
+        assert!(invoke(&all_is_well(), written).await.is_ok(), "{sample}");
+    }
 }
