@@ -20,7 +20,6 @@ use crate::contract::{self, PlanName, RunContext, StepResponse, StepStatus, Time
 use crate::env::{Deadline, millis};
 use crate::error::{Disposition, Error, chain};
 use crate::ledger::{Claim, Claimed, Event, Intent, Record};
-use crate::retry;
 use crate::runtime::Toolbox;
 
 /// How long after a change was sent it may still take effect without being seen, beyond the call's own timeout.
@@ -65,8 +64,8 @@ pub trait Step {
     /// Decides. Pure.
     fn plan(request: &Self::Request, seen: &Self::Observation, now: Timestamp) -> Plan<Self::Action>;
 
-    /// Makes the change; gives what can be used to ask after it, if AWS gave something. An action of one call leaves
-    /// trying again to [`run`]; one of several calls does it itself, for each of them and until the deadline.
+    /// Makes the change; gives what can be used to ask after it, if AWS gave something. Each of its calls is tried again
+    /// until the deadline, by [`crate::retry::change`].
     fn act(
         &self,
         request: &Self::Request,
@@ -304,8 +303,7 @@ impl<S: Step> Invocation<'_, S> {
         let earlier = held.record.intent.clone();
         held.record = ledger.record(&held.record, Event::RecordIntent { action: json(action)? }).await?;
         tracing::info!(operation_id = held.record.operation_id, action = %json(action)?, "acting");
-        let sent =
-            retry::change(&self.tools.env, self.deadline, || self.step.act(self.request, action, self.deadline)).await;
+        let sent = self.step.act(self.request, action, self.deadline).await;
         let doing = format!("{} of {}", S::NAME, S::resource(self.request));
         match sent.map_err(|error| Error::from_change(doing, error)) {
             Ok(Some(receipt)) => {

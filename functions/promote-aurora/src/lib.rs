@@ -14,6 +14,7 @@ use failover::config::{self, Variables};
 use failover::contract::{ClusterArn, ClusterId, PromoteRequest, RunContext, StepResponse, Timestamp};
 use failover::env::Deadline;
 use failover::error::Error;
+use failover::retry;
 use failover::runtime::Toolbox;
 use failover::step::{self, LastChange, Plan, Step};
 use serde_json::Value;
@@ -85,8 +86,8 @@ impl Step for PromoteAurora {
         plan::plan(request, seen, now)
     }
 
-    async fn act(&self, _: &Promotion, action: &Action, _: Deadline) -> Result<Option<String>, CallError> {
-        act::act(&self.tools, action).await.map(|()| None)
+    async fn act(&self, _: &Promotion, action: &Action, deadline: Deadline) -> Result<Option<String>, CallError> {
+        retry::change(&self.tools.env, deadline, || act::act(&self.tools, action)).await.map(|()| None)
     }
 }
 
