@@ -8,6 +8,7 @@ use failover::contract::{
     Notification, Region, RunPlan, Sample, Timestamp, Trigger,
 };
 use failover::error::Error;
+use failover::ledger::plan_item::{NewestFailover, Phase};
 use failover::ledger::{Admission, PlanItem};
 use failover::recovery_plan::RecoveryPlan;
 
@@ -74,6 +75,12 @@ impl Run<'_> {
         history.push(sample.clone());
         let history = judge::keep(&self.plan.detection, history);
         match judge::judge(&self.plan.detection, &history, self.request.started_at) {
+            // The generation is ours already, so the answer that said so was lost: to decide anew could leave it claimed
+            // and unused.
+            _ if self.has_claimed(&item) => {
+                let why = format!("decided before, after alarm {}", alarm.alarm_name);
+                self.fail_over(target, why, sample, &lag, history).await
+            }
             // A person has seen evidence that lasted, and is answerable for going on.
             _ if self.request.approved => {
                 let why = format!("approved by a person, after alarm {}", alarm.alarm_name);
@@ -112,6 +119,11 @@ impl Run<'_> {
             invalid("plan_document", problem)
         })?;
         Ok((active, target))
+    }
+
+    fn has_claimed(&self, item: &PlanItem) -> bool {
+        let is_ours = |newest: &NewestFailover| newest.id == self.request.failover_id && newest.phase == Phase::Active;
+        item.newest.as_ref().is_some_and(is_ours)
     }
 
     /// The RPO gate (X3).

@@ -121,6 +121,18 @@ async fn asking_again_after_the_decision_finds_the_same_generation() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_decision_whose_answer_was_lost_stands_even_if_the_evidence_has_changed() {
+    let aws = all_is_well();
+    lose_home(&aws);
+    decided(&aws, event("decide-alarm")).await;
+    let recovered = all_is_well();
+    recovered.put_ledger_item(aws.ledger_item("plan#trading").expect("claimed"));
+    set_lag(&recovered, None);
+    let decision = answer(&recovered, event("decide-alarm")).await;
+    assert_eq!((&decision["decision"], &decision["run"]["generation"]), (&json!("fail_over"), &json!(1)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_look_asks_each_source_once_where_it_can_answer() {
     let aws = all_is_well();
     answer(&aws, event("decide-alarm")).await;
