@@ -178,11 +178,8 @@ impl RecoveryPlan {
         for (index, ecs) in self.ecs.iter().enumerate() {
             self.check_both_regions(&format!("ecs[{index}].clusters"), &ecs.clusters)?;
         }
-        for (zone, dns) in self.dns.iter().enumerate() {
-            for (index, record) in dns.records.iter().enumerate() {
-                let field = format!("dns[{zone}].records[{index}].set_identifiers");
-                self.check_both_regions(&field, &record.set_identifiers)?;
-            }
+        for (index, dns) in self.dns.iter().enumerate() {
+            self.check_dns(index, dns)?;
         }
         Ok(())
     }
@@ -226,6 +223,23 @@ impl RecoveryPlan {
                 &format!("plan_document.aurora[{index}].unplanned_mode"),
                 "a switchover needs both Regions; use \"failover\" or \"detach\"".to_owned(),
             ));
+        }
+        Ok(())
+    }
+
+    fn check_dns(&self, index: usize, dns: &DnsPlan) -> Result<(), Error> {
+        let field = format!("plan_document.dns[{index}]");
+        let zone = contract::hosted_zone_id(&format!("{field}.hosted_zone_id"), &dns.hosted_zone_id)?;
+        // A zone's records move in one change batch, and a failover has one operation for each zone.
+        let same = |other: &DnsPlan| contract::hosted_zone_id("", &other.hosted_zone_id).is_ok_and(|id| id == zone);
+        if let Some(first) = self.dns.iter().take(index).position(same) {
+            let problem = format!("is the zone of dns[{first}] already; name its records there");
+            return Err(invalid(&format!("{field}.hosted_zone_id"), problem));
+        }
+        contract::check_records(&format!("{field}.records"), &dns.records)?;
+        for (record, names) in dns.records.iter().enumerate() {
+            let field = format!("dns[{index}].records[{record}].set_identifiers");
+            self.check_both_regions(&field, &names.set_identifiers)?;
         }
         Ok(())
     }

@@ -4,7 +4,6 @@
 //! change batch that holds only if the records are as they were seen. Everything else in the zone stays untouched.
 
 mod act;
-pub mod names;
 mod observe;
 pub mod plan;
 pub mod records;
@@ -17,6 +16,7 @@ use failover::aws_call::CallError;
 use failover::contract::{RunContext, ShiftRequest, StepResponse, Timestamp};
 use failover::env::Deadline;
 use failover::error::Error;
+use failover::retry;
 use failover::runtime::Toolbox;
 use failover::step::{self, LastChange, Plan, Step};
 use serde_json::Value;
@@ -83,7 +83,7 @@ impl Step for ShiftDns {
         plan::plan(request, seen, now)
     }
 
-    async fn act(&self, _: &Shift, action: &Action, _: Deadline) -> Result<Option<String>, CallError> {
-        act::act(&self.once, &self.tools.calls, action).await
+    async fn act(&self, _: &Shift, action: &Action, deadline: Deadline) -> Result<Option<String>, CallError> {
+        retry::change(&self.tools.env, deadline, || act::act(&self.once, &self.tools.calls, action)).await
     }
 }

@@ -6,14 +6,13 @@ use aws_sdk_route53::Client;
 use aws_sdk_route53::operation::list_resource_record_sets::ListResourceRecordSetsOutput;
 use aws_sdk_route53::types::{ChangeStatus, ResourceRecordSet, ResourceRecordSetFailover};
 use failover::aws_call::{CallError, Calls};
-use failover::contract::{RecordType, Timestamp};
+use failover::contract::{RecordType, Timestamp, normal_dns_name};
 use failover::error::Error;
 use failover::step::{LastChange, Plan};
 
 use crate::act::{record_set, rr_type};
-use crate::names::normal;
 use crate::plan::{self, Action, Answer, Change, Observation, Progress};
-use crate::records::{FailoverSet, Found, Record, Role, Target, type_name};
+use crate::records::{FailoverSet, Found, Record, Role, Target};
 use crate::request::{Shift, WantedRecord, invalid};
 
 /// How many record sets are asked for at once; Route 53 gives up to 300.
@@ -92,7 +91,7 @@ impl Observer<'_> {
         let mut listed: BTreeMap<Key, Vec<ResourceRecordSet>> = BTreeMap::new();
         let mut records = Vec::new();
         for (index, wanted) in request.records.iter().enumerate() {
-            let key = (wanted.name.clone(), type_name(wanted.record_type).to_owned());
+            let key = (wanted.name.clone(), wanted.record_type.as_str().to_owned());
             if !listed.contains_key(&key) {
                 let complete = self.list(request, index, wanted, &key).await?;
                 listed.extend(complete);
@@ -198,7 +197,7 @@ fn complete(sets: Vec<ResourceRecordSet>, truncated: bool, wanted: &Key) -> BTre
 
 /// None for a name that no request can have.
 fn key_of(set: &ResourceRecordSet) -> Option<Key> {
-    Some((normal(&set.name).ok()?, set.r#type.as_str().to_owned()))
+    Some((normal_dns_name(&set.name).ok()?, set.r#type.as_str().to_owned()))
 }
 
 fn found(set: &ResourceRecordSet, record_type: RecordType) -> Found {

@@ -83,21 +83,11 @@ impl Found {
 /// All record sets of one name and type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The name, in the form of [`crate::names::normal`].
+    /// The name, in the form of [`failover::contract::normal_dns_name`].
     pub name: String,
     /// The type.
     #[serde(rename = "type")]
     pub record_type: RecordType,
     /// The record sets.
     pub found: Vec<Found>,
-}
-
-/// A type's name in DNS.
-#[must_use]
-pub fn type_name(record_type: RecordType) -> &'static str {
-    match record_type {
-        RecordType::A => "A",
-        RecordType::Aaaa => "AAAA",
-        RecordType::Cname => "CNAME",
-    }
 }

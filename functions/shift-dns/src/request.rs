@@ -1,22 +1,10 @@
 //! What can be said of a request without looking at AWS. Pure.
 
-use std::collections::BTreeMap;
-
-use failover::contract::{FailoverRecord, RecordType, Region, RunContext, ShiftRequest};
+use failover::contract::{self, FailoverRecord, RecordType, Region, RunContext, ShiftRequest};
 use failover::error::Error;
 use serde::Serialize;
 
-use crate::names::normal;
-use crate::records::{Role, type_name};
-
-/// How many records one request may move. Each costs some two calls, and Route 53 takes bursts of 50 for an account.
-pub const MOST_RECORDS: usize = 50;
-/// The longest set identifier.
-/// Source: <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ResourceRecordSet.html>
-const LONGEST_SET_IDENTIFIER: usize = 128;
-/// The longest id of a hosted zone.
-/// Source: <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html>
-const LONGEST_ZONE_ID: usize = 32;
+use crate::records::Role;
 
 /// A request, complete and checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,7 +22,7 @@ pub struct Shift {
 /// How a record is to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WantedRecord {
-    /// The name, in the form of [`normal`].
+    /// The name, in the form of [`contract::normal_dns_name`].
     pub name: String,
     /// The type.
     #[serde(rename = "type")]
@@ -58,7 +46,7 @@ impl WantedRecord {
     /// Name and type, for people.
     #[must_use]
     pub fn title(&self) -> String {
-        format!("{} {}", self.name, type_name(self.record_type))
+        format!("{} {}", self.name, self.record_type.as_str())
     }
 
     /// Both record sets with the roles they are to have.
@@ -74,73 +62,28 @@ impl WantedRecord {
 /// [`Error::InvalidRequest`] that names the field.
 pub fn complete(request: ShiftRequest, default_target: &Region) -> Result<Shift, Error> {
     let target = request.target_region.unwrap_or_else(|| default_target.clone());
-    let hosted_zone_id = zone_id(&request.hosted_zone_id)?;
-    if request.records.is_empty() {
-        return Err(invalid("records", "is empty: name at least one record to move".to_owned()));
-    }
-    if request.records.len() > MOST_RECORDS {
-        let found = request.records.len();
-        return Err(invalid(
-            "records",
-            format!("expected at most {MOST_RECORDS}, found {found}; use several requests"),
-        ));
-    }
-    let mut seen = BTreeMap::new();
-    let mut records = Vec::new();
-    for (index, record) in request.records.iter().enumerate() {
-        let wanted = wanted_record(&format!("records[{index}]"), record, &target)?;
-        if let Some(first) = seen.insert((wanted.name.clone(), wanted.record_type), index) {
-            let problem = format!("{} is records[{first}] already", wanted.title());
-            return Err(invalid(&format!("records[{index}]"), problem));
-        }
-        records.push(wanted);
-    }
+    let hosted_zone_id = contract::hosted_zone_id("hosted_zone_id", &request.hosted_zone_id)?;
+    contract::check_records("records", &request.records)?;
+    let records = request.records.iter().enumerate();
+    let records = records.map(|(index, record)| wanted_record(&format!("records[{index}]"), record, &target));
+    let records = records.collect::<Result<_, _>>()?;
     Ok(Shift { run: request.run, target_region: target, hosted_zone_id, records })
 }
 
 fn wanted_record(field: &str, record: &FailoverRecord, target: &Region) -> Result<WantedRecord, Error> {
-    let name = normal(&record.name).map_err(|problem| invalid(&format!("{field}.name"), problem))?;
-    let field = format!("{field}.set_identifiers");
-    let sets = record.set_identifiers.iter();
-    let (at_target, elsewhere): (Vec<WantedSet>, Vec<WantedSet>) = sets
-        .map(|(region, identifier)| WantedSet { region: region.clone(), set_identifier: identifier.clone() })
-        .partition(|set| set.region == *target);
-    let [primary] = <[WantedSet; 1]>::try_from(at_target)
-        .map_err(|_| invalid(&field, format!("has no entry for the target Region {target}")))?;
-    // Route 53 has one primary and one secondary record set for each name and type.
-    // https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/routing-policy-failover.html
-    let [secondary] = <[WantedSet; 1]>::try_from(elsewhere).map_err(|others| {
-        let found = others.len();
-        invalid(&field, format!("expected one Region beside {target}, for the secondary record set, found {found}"))
-    })?;
-    for set in [&primary, &secondary] {
-        if !(1..=LONGEST_SET_IDENTIFIER).contains(&set.set_identifier.chars().count()) {
-            return Err(invalid(
-                &format!("{field}.{}", set.region),
-                format!("expected 1 to {LONGEST_SET_IDENTIFIER} characters, found {:?}", set.set_identifier),
-            ));
-        }
-    }
-    if primary.set_identifier == secondary.set_identifier {
-        return Err(invalid(
-            &format!("{field}.{}", secondary.region),
-            format!("{:?} is the set identifier of {target} already", secondary.set_identifier),
-        ));
-    }
-    Ok(WantedRecord { name, record_type: record.record_type, primary, secondary })
-}
-
-/// The id alone: the API answers it behind a path, and people copy it so.
-fn zone_id(text: &str) -> Result<String, Error> {
-    let id = text.strip_prefix("/hostedzone/").unwrap_or(text);
-    if (1..=LONGEST_ZONE_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        Ok(id.to_owned())
-    } else {
-        Err(invalid(
-            "hosted_zone_id",
-            format!("expected a hosted zone's id such as \"Z0123456789ABC\", found {text:?}"),
-        ))
-    }
+    let name = contract::normal_dns_name(&record.name).map_err(|problem| invalid(&format!("{field}.name"), problem))?;
+    let identifiers = &record.set_identifiers;
+    let elsewhere = identifiers.iter().find(|(region, _)| *region != target);
+    let (Some(primary), Some((other, secondary))) = (identifiers.get(target), elsewhere) else {
+        let problem = format!("has no entry for the target Region {target}");
+        return Err(invalid(&format!("{field}.set_identifiers"), problem));
+    };
+    Ok(WantedRecord {
+        name,
+        record_type: record.record_type,
+        primary: WantedSet { region: target.clone(), set_identifier: primary.clone() },
+        secondary: WantedSet { region: other.clone(), set_identifier: secondary.clone() },
+    })
 }
 
 /// An [`Error::InvalidRequest`].

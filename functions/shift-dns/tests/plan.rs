@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use failover::contract::{self, RecordType, Region, ShiftRequest, Timestamp};
+use failover::contract::{self, MOST_RECORDS, RecordType, Region, ShiftRequest, Timestamp};
 use failover::error::Error;
 use failover::step::Plan;
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ use shift_dns::plan::{
     Action, Change, MOST_VALUE_CHARACTERS, Observation, POLL_INTERVAL, PROPAGATION_TIME, Progress, plan, warnings,
 };
 use shift_dns::records::{FailoverSet, Found, Record, Role, Target};
-use shift_dns::request::{MOST_RECORDS, Shift, complete};
+use shift_dns::request::{Shift, complete};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_233_600_000);
 
@@ -365,11 +365,11 @@ fn a_request_that_cannot_be_used_names_the_field() {
         (|r| r["records"][1]["name"] = json!("b..com"), "records[1].name", "\"b..com\""),
         (|r| r["records"][1]["type"] = json!("MX"), "records[1].type", "MX"),
         (|r| r["records"][1]["name"] = json!("A.example.com."), "records[1]", "records[0] already"),
-        (|r| r["records"][1]["set_identifiers"] = json!({ "eu-west-1": "i" }), "records[1].set_identifiers", "found 0"),
+        (|r| r["records"][1]["set_identifiers"] = json!({ "eu-west-1": "i" }), "records[1].set_identifiers", "found 1"),
         (
             |r| r["records"][1]["set_identifiers"]["us-east-1"] = json!("virginia"),
             "records[1].set_identifiers",
-            "found 2",
+            "found 3",
         ),
         (
             |r| r["records"][1]["set_identifiers"]["eu-central-1"] = json!(""),
@@ -378,8 +378,8 @@ fn a_request_that_cannot_be_used_names_the_field() {
         ),
         (
             |r| r["records"][1]["set_identifiers"]["eu-central-1"] = json!("ireland"),
-            "records[1].set_identifiers.eu-central-1",
-            "\"ireland\" is the set identifier of eu-west-1 already",
+            "records[1].set_identifiers.eu-west-1",
+            "\"ireland\" is the set identifier of eu-central-1 already",
         ),
     ];
     for (change, expected_field, expected_problem) in cases {

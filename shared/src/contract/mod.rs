@@ -3,6 +3,7 @@
 //! Every request type rejects unknown fields, so that a misspelt option is an error instead of a silent default.
 //! Serves F2, F3 and F9. The JSON Schemas in `shared/schemas/` are generated from these types.
 
+mod dns_name;
 mod identifiers;
 mod parse;
 mod probe;
@@ -12,6 +13,7 @@ mod run;
 mod scale;
 mod shift;
 
+pub use dns_name::normal_dns_name;
 pub use identifiers::{
     AccountId, ClusterArn, ClusterId, FailoverId, Generation, IdempotencyKey, PlanName, Region, Timestamp,
 };
@@ -25,4 +27,4 @@ pub use promote::{PromoteRequest, PromotionMode};
 pub use response::{StepResponse, StepStatus};
 pub use run::{Initiator, RunContext};
 pub use scale::{Capacity, ScaleRequest, ServiceSelection};
-pub use shift::{FailoverRecord, RecordType, ShiftRequest};
+pub use shift::{FailoverRecord, MOST_RECORDS, RecordType, ShiftRequest, check_records, hosted_zone_id};

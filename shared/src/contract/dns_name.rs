@@ -11,7 +11,7 @@ const LONGEST_NAME: usize = 255;
 ///
 /// # Errors
 /// What is wrong with the name.
-pub fn normal(name: &str) -> Result<String, String> {
+pub fn normal_dns_name(name: &str) -> Result<String, String> {
     if !name.is_ascii() {
         return Err(format!("expected a domain name in ASCII (Punycode for others), found {name:?}"));
     }
@@ -89,7 +89,7 @@ mod tests {
             (r"a\351.example.com", r"a\351.example.com."),
             ("com", "com."),
         ] {
-            assert_eq!(normal(name).as_deref(), Ok(form), "{name}");
+            assert_eq!(normal_dns_name(name).as_deref(), Ok(form), "{name}");
         }
     }
 
@@ -102,7 +102,7 @@ mod tests {
                 .into_iter()
                 .chain([long.as_str(), many.as_str()])
         {
-            let problem = normal(name).expect_err(name);
+            let problem = normal_dns_name(name).expect_err(name);
             assert!(problem.contains(&format!("{name:?}")), "{problem}");
         }
     }
@@ -110,21 +110,21 @@ mod tests {
     #[test]
     fn the_longest_label_and_the_longest_name_are_names() {
         let label = "a".repeat(LONGEST_LABEL);
-        assert!(normal(&label).is_ok());
+        assert!(normal_dns_name(&label).is_ok());
         let name = format!("{label}.{label}.{label}.{}", "a".repeat(62));
-        assert_eq!(normal(&name).map(|form| form.len()), Ok(LONGEST_NAME));
+        assert_eq!(normal_dns_name(&name).map(|form| form.len()), Ok(LONGEST_NAME));
     }
 
     proptest! {
         #[test]
         fn the_form_of_a_form_is_itself(name in r"([a-zA-Z0-9*_-]|\\[0-3][0-7]{2}){1,10}(\.[a-z]{1,5}){0,3}\.?") {
-            let form = normal(&name).expect("a name");
-            prop_assert_eq!(normal(&form), Ok(form.clone()));
+            let form = normal_dns_name(&name).expect("a name");
+            prop_assert_eq!(normal_dns_name(&form), Ok(form.clone()));
         }
 
         #[test]
         fn no_text_makes_it_panic(name in ".{0,80}") {
-            let _ = normal(&name);
+            let _ = normal_dns_name(&name);
         }
     }
 }

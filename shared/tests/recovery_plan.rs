@@ -1,0 +1,177 @@
+//! A recovery plan that cannot be carried out is refused before anything is done, by the name of the field.
+
+use failover::contract::Region;
+use failover::error::Error;
+use failover::recovery_plan::{MAX_DOCUMENT_BYTES, RecoveryPlan};
+use serde_json::{Value, json};
+
+fn document() -> Value {
+    json!({
+        "name": "trading",
+        "home_region": "eu-central-1",
+        "standby_region": "eu-west-1",
+        "detection": {
+            "alarm_names": ["region-impaired"],
+            "endpoints": {
+                "eu-central-1": "https://frankfurt.example.com/health",
+                "eu-west-1": "https://ireland.example.com/health",
+            },
+            "max_lag_ms": 60_000,
+            "max_rpo_ms": 5_000,
+            "window_seconds": 60,
+            "interval_seconds": 10,
+            "give_up_seconds": 300,
+        },
+        "aurora": [{
+            "global_cluster_id": "trading",
+            "clusters": {
+                "eu-central-1": "arn:aws:rds:eu-central-1:123456789012:cluster:trading-frankfurt",
+                "eu-west-1": "arn:aws:rds:eu-west-1:123456789012:cluster:trading-ireland",
+            },
+            "unplanned_mode": "failover",
+        }],
+        "ecs": [{
+            "clusters": { "eu-central-1": "frankfurt", "eu-west-1": "ireland" },
+            "services": "all",
+            "capacity": { "desired": 4 },
+        }],
+        "dns": [{
+            "hosted_zone_id": "Z1",
+            "records": [{
+                "name": "app.example.com",
+                "type": "A",
+                "set_identifiers": { "eu-central-1": "frankfurt", "eu-west-1": "ireland" },
+            }],
+        }],
+        "cooldown_seconds": 600,
+        "max_run_seconds": 1_800,
+    })
+}
+
+fn refused(document: &str) -> (String, String) {
+    match RecoveryPlan::parse(document) {
+        Err(Error::InvalidRequest { field, problem }) => (field, problem),
+        other => panic!("{document} gave {other:?}"),
+    }
+}
+
+#[test]
+fn a_complete_plan_is_read_and_knows_both_directions() {
+    let plan = RecoveryPlan::parse(&document().to_string()).expect("a plan");
+    let [home, standby] = plan.regions();
+    assert_eq!(plan.source_for(standby).expect("a Region of the plan"), home);
+    assert_eq!(plan.source_for(home).expect("a Region of the plan"), standby);
+    let stranger = Region::parse("us-east-1").expect("a Region");
+    let refused = plan.source_for(&stranger).expect_err("not a Region of the plan");
+    assert!(refused.to_string().contains("us-east-1 is not in plan trading"), "{refused}");
+}
+
+/// A change of a good plan, the field that is named, and a part of the problem.
+type Case = (fn(&mut Value), &'static str, &'static str);
+
+fn check(cases: &[Case]) {
+    for (change, expected_field, expected_problem) in cases {
+        let mut plan = document();
+        change(&mut plan);
+        let (field, problem) = refused(&plan.to_string());
+        assert_eq!(field, *expected_field, "{problem}");
+        assert!(problem.contains(expected_problem), "{field}: {problem}");
+    }
+}
+
+#[test]
+fn a_plan_that_cannot_be_carried_out_names_the_field() {
+    let cases: [Case; 13] = [
+        (|p| drop(p.as_object_mut().expect("an object").remove("name")), "plan_document", "missing field `name`"),
+        (|p| p["colour"] = json!("red"), "plan_document.colour", "unknown field"),
+        (|p| p["standby_region"] = json!("eu-central-1"), "plan_document.standby_region", "home Region too"),
+        (|p| p["home_region"] = json!("Frankfurt"), "plan_document.home_region", "\"Frankfurt\""),
+        (|p| p["max_run_seconds"] = json!(0), "plan_document.max_run_seconds", "at least 1"),
+        (|p| p["detection"]["interval_seconds"] = json!(0), "plan_document.detection.interval_seconds", "at least 1"),
+        (|p| p["detection"]["give_up_seconds"] = json!(9), "plan_document.detection.give_up_seconds", "window_seconds"),
+        (
+            |p| p["detection"]["endpoints"]["eu-west-1"] = json!("ireland.example.com"),
+            "plan_document.detection.endpoints.eu-west-1",
+            "http",
+        ),
+        (
+            |p| drop(p["detection"]["endpoints"].as_object_mut().expect("an object").remove("eu-west-1")),
+            "plan_document.detection.endpoints",
+            "no entry for eu-west-1",
+        ),
+        (|p| p["aurora"][0]["unplanned_mode"] = json!("switchover"), "plan_document.aurora[0].unplanned_mode", "both"),
+        (
+            |p| {
+                p["aurora"][0]["clusters"]["eu-west-1"] = json!("arn:aws:rds:us-east-1:123456789012:cluster:trading");
+            },
+            "plan_document.aurora[0].clusters.eu-west-1",
+            "another Region",
+        ),
+        (|p| p["ecs"][0]["clusters"]["us-east-1"] = json!("x"), "plan_document.ecs[0].clusters.us-east-1", "neither"),
+        (
+            |p| {
+                for part in ["aurora", "ecs", "dns"] {
+                    p[part] = json!([]);
+                }
+            },
+            "plan_document",
+            "nothing to fail over",
+        ),
+    ];
+    check(&cases);
+}
+
+#[test]
+fn records_that_cannot_be_moved_name_the_field() {
+    let cases: [Case; 7] = [
+        (
+            |p| p["dns"][0]["hosted_zone_id"] = json!("example.com"),
+            "plan_document.dns[0].hosted_zone_id",
+            "hosted zone",
+        ),
+        (|p| p["dns"][0]["records"] = json!([]), "plan_document.dns[0].records", "is empty"),
+        (
+            |p| p["dns"][0]["records"][0]["name"] = json!("app..com"),
+            "plan_document.dns[0].records[0].name",
+            "\"app..com\"",
+        ),
+        (
+            |p| p["dns"][0]["records"][0]["set_identifiers"]["eu-west-1"] = json!("frankfurt"),
+            "plan_document.dns[0].records[0].set_identifiers.eu-west-1",
+            "already",
+        ),
+        (
+            |p| p["dns"][0]["records"][0]["set_identifiers"] = json!({ "eu-central-1": "a", "us-east-1": "b" }),
+            "plan_document.dns[0].records[0].set_identifiers",
+            "no entry for eu-west-1",
+        ),
+        (
+            |p| {
+                let mut same = p["dns"][0]["records"][0].clone();
+                same["name"] = json!("APP.example.com.");
+                p["dns"][0]["records"].as_array_mut().expect("a list").push(same);
+            },
+            "plan_document.dns[0].records[1]",
+            "records[0] already",
+        ),
+        (
+            |p| {
+                let mut same = p["dns"][0].clone();
+                same["hosted_zone_id"] = json!("/hostedzone/Z1");
+                p["dns"].as_array_mut().expect("a list").push(same);
+            },
+            "plan_document.dns[1].hosted_zone_id",
+            "the zone of dns[0] already",
+        ),
+    ];
+    check(&cases);
+}
+
+#[test]
+fn what_is_no_json_or_longer_than_a_parameter_is_refused() {
+    assert_eq!(refused("name: trading").0, "plan_document");
+    let long = format!("{}{}", document(), " ".repeat(MAX_DOCUMENT_BYTES));
+    let (field, problem) = refused(&long);
+    assert_eq!(field, "plan_document");
+    assert!(problem.contains("8192 bytes"), "{problem}");
+}
