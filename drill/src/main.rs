@@ -50,6 +50,7 @@ fn main() -> ExitCode {
     let code = runtime.block_on(async {
         // Whatever was started is owned by the future, so leaving it stops everything.
         tokio::select! {
+            biased;
             code = drill(&cli, &scenarios, &progress) => code,
             _ = interrupted() => {
                 progress.line("interrupted; everything that was started is stopped");
@@ -64,9 +65,9 @@ fn main() -> ExitCode {
 /// What has come of the scenarios so far.
 #[derive(Default)]
 struct Outcomes {
-    reports: Vec<Value>,
-    failed: Vec<String>,
-    broken: bool,
+    reports: Vec<Report>,
+    /// Scenarios that did not get as far as a verdict, with the reason.
+    broken: Vec<Value>,
     /// The stage of the last scenario.
     stage: Option<Stage>,
 }
@@ -113,48 +114,42 @@ async fn play_one(
     match played {
         Ok(Played { report, stage }) => {
             progress.line(report::text(&report, cli.style()));
-            if !report.passed {
-                outcomes.failed.push(format!("{} (seed {seed})", scenario.name()));
-            }
-            outcomes.reports.push(to_value(&report));
+            outcomes.reports.push(report);
             outcomes.stage = Some(stage);
         }
         Err(error) => {
             let problem = chain(&error);
             progress.line(format!("error: {}: {problem}", scenario.name()));
-            outcomes.broken = true;
-            outcomes.failed.push(format!("{} (seed {seed})", scenario.name()));
-            outcomes
-                .reports
-                .push(json!({ "scenario": scenario.name(), "seed": seed, "passed": false, "error": problem }));
+            let outcome = json!({ "scenario": scenario.name(), "seed": seed, "passed": false, "error": problem });
+            outcomes.broken.push(outcome);
         }
     }
 }
 
 async fn finish(cli: &Cli, outcomes: Outcomes, progress: &Progress) -> ExitCode {
-    let Outcomes { reports, failed, broken, stage } = outcomes;
-    if reports.len() > 1 {
-        let passed = reports.len() - failed.len();
-        progress.line(format!("{passed} of {} passed", reports.len()));
-        for name in &failed {
-            progress.line(format!("  FAILED  {name}"));
+    let Outcomes { reports, broken, stage } = outcomes;
+    if reports.len() + broken.len() > 1 {
+        progress.line(report::summary(&reports, cli.style()));
+        for outcome in &broken {
+            progress.line(format!("BROKEN  {}  seed {}", outcome["scenario"], outcome["seed"]));
         }
     }
+    let passed = broken.is_empty() && reports.iter().all(|report| report.passed);
     if cli.json {
-        let document = json!({ "passed": failed.is_empty(), "scenarios": reports });
-        write_out(&format!("{document:#}\n"));
+        let scenarios: Vec<Value> = reports.iter().map(to_value).chain(broken.iter().cloned()).collect();
+        write_out(&format!("{:#}\n", json!({ "passed": passed, "scenarios": scenarios })));
     }
     if let Some(stage) = stage.filter(|_| cli.keep) {
         progress.line(looking_around(&stage));
-        // Ends with Ctrl-C, which the caller waits for.
-        std::future::pending::<()>().await;
+        // Ctrl-C is the expected end here, so the verdict decides the exit status.
+        if let Err(error) = interrupted().await {
+            progress.line(format!("error: {}", chain(&error)));
+        }
     }
-    if broken {
-        ExitCode::from(BROKEN)
-    } else if failed.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    match (passed, broken.is_empty()) {
+        (true, _) => ExitCode::SUCCESS,
+        (false, true) => ExitCode::FAILURE,
+        (false, false) => ExitCode::from(BROKEN),
     }
 }
 

@@ -20,6 +20,8 @@ const FIGURES_COLUMNS: usize = 36;
 const INDENT: usize = 2;
 /// Longest name of a step that is shown whole.
 const NAME_COLUMNS: usize = 18;
+/// Text is not squeezed into fewer columns than this, however narrow the terminal.
+const MIN_COLUMNS: usize = 20;
 /// A block of each eighth of a column.
 const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
@@ -161,7 +163,7 @@ pub fn text(report: &Report, style: Style) -> String {
         push(&mut text, &format!("\n{}", style.paint(Paint::Strong, "What happened")));
         for note in &report.story {
             let at = seconds(u64::try_from(note.at.since(begins).as_millis()).unwrap_or(u64::MAX));
-            wrapped(&mut text, &format!("{at:>9}  "), &note.text, style);
+            words(&mut text, &format!("{at:>9}  "), &note.text, style);
         }
     }
     for run in &report.runs {
@@ -175,12 +177,11 @@ fn push_run(text: &mut String, run: &RunReport, style: Style) {
     let title = style.paint(Paint::Strong, &capitalized(&run.label));
     push(text, &format!("\n{title}  {}  {}", run.failover_id, run.status));
     if let Some(message) = &run.message {
-        wrapped(text, "  ", message, style);
+        words(text, "  ", message, style);
     }
     push_chart(text, &run.timeline, style);
-    push(text, &style.paint(Paint::Dim, "  AWS calls"));
-    for step in run.timeline.steps.iter().filter(|step| !step.calls.is_empty()) {
-        wrapped(text, &format!("    {:<NAME_COLUMNS$}", cut(&step.name, NAME_COLUMNS)), &calls_of(step), style);
+    for step in &run.timeline.steps {
+        push_step(text, step, style);
     }
     let times = &run.timeline;
     let phase = |name: &str, time: Option<u64>| time.map(|time| format!("{name} {}", seconds(time)));
@@ -211,34 +212,66 @@ fn push_run(text: &mut String, run: &RunReport, style: Style) {
     }
 }
 
+/// What a step said last, and the AWS calls it made.
+fn push_step(text: &mut String, step: &Step, style: Style) {
+    let head = format!("  {:<NAME_COLUMNS$}", cut(&step.name, NAME_COLUMNS));
+    let below = " ".repeat(head.chars().count());
+    let calls = calls_of(step);
+    match &step.message {
+        Some(message) => {
+            wrapped(text, &head, message.split_whitespace(), " ", style);
+            wrapped(text, &below, calls.iter().map(String::as_str), ", ", style);
+        }
+        None if calls.is_empty() => {}
+        None => wrapped(text, &head, calls.iter().map(String::as_str), ", ", style),
+    }
+}
+
 fn push_verdict(text: &mut String, report: &Report, style: Style) {
     let heading = "Verdict, from the emulator's own API";
     push(text, &format!("\n{}", style.paint(Paint::Strong, heading)));
     for check in &report.checks {
+        // Painted at the end: escape sequences have no width.
+        let mut claim = String::new();
+        words(&mut claim, if check.passed { "  ✓ " } else { "  ✗ " }, &check.claim, style);
         if check.passed {
-            push(text, &format!("  {} {}", style.paint(Paint::Good, "✓"), check.claim));
+            text.push_str(&claim.replacen('✓', &style.paint(Paint::Good, "✓"), 1));
         } else {
-            push(text, &format!("  {} {}", style.paint(Paint::Bad, "✗"), style.paint(Paint::Bad, &check.claim)));
-            wrapped(text, "      found: ", &check.found, style);
+            push(text, &style.paint(Paint::Bad, claim.trim_end()));
+            words(text, "      found: ", &check.found, style);
         }
     }
-    let failed = report.checks.iter().filter(|check| !check.passed).count();
-    let (word, paint) = if report.passed { ("PASSED", Paint::Good) } else { ("FAILED", Paint::Bad) };
-    let outcome = if failed == 0 { String::new() } else { format!(", {failed} of them failed") };
-    push(
-        text,
-        &format!(
-            "\n{}  {}  {} checks{outcome}  {}  seed {}",
-            style.paint(paint, word),
-            report.scenario,
-            report.checks.len(),
-            seconds(report.took_ms),
-            report.seed
-        ),
-    );
+    push(text, &format!("\n{}", outcome_line(report, style)));
     if !report.passed {
         push(text, &format!("        logs: {}", report.logs.display()));
     }
+}
+
+/// The outcome in one line.
+fn outcome_line(report: &Report, style: Style) -> String {
+    let held = report.checks.iter().filter(|check| check.passed).count();
+    let (word, paint) = if report.passed { ("PASSED", Paint::Good) } else { ("FAILED", Paint::Bad) };
+    let rest = format!(
+        "  {:<18}  {held:>2} of {:>2} checks  {:>8}  seed {}",
+        report.scenario,
+        report.checks.len(),
+        seconds(report.took_ms),
+        report.seed
+    );
+    let figures: Vec<String> = report.runs.iter().filter_map(figures_of).collect();
+    let with_figures = format!("{rest}  {}", figures.join(", "));
+    let fits = word.len() + with_figures.chars().count() <= style.width;
+    format!("{}{}", style.paint(paint, word), if fits { with_figures.trim_end() } else { &rest })
+}
+
+fn figures_of(run: &RunReport) -> Option<String> {
+    Some(format!("RTO {} RPO {}", seconds(run.rto_ms.reported?), millis(run.rpo_ms.reported?)))
+}
+
+/// Several outcomes, one line each.
+#[must_use]
+pub fn summary(reports: &[Report], style: Style) -> String {
+    reports.iter().map(|report| outcome_line(report, style) + "\n").collect()
 }
 
 fn push_chart(text: &mut String, timeline: &Timeline, style: Style) {
@@ -304,7 +337,7 @@ fn bar(start_ms: u64, duration_ms: u64, end_ms: u64, columns: usize) -> String {
     bar
 }
 
-fn calls_of(step: &Step) -> String {
+fn calls_of(step: &Step) -> Vec<String> {
     let calls = step.calls.iter().map(|(action, count)| {
         let parts =
             [(count.failed, "failed"), (count.unanswered, "unanswered"), (count.preceded, "found it done or claimed")];
@@ -314,30 +347,38 @@ fn calls_of(step: &Step) -> String {
         let times = if count.made > 1 { format!("{} × ", count.made) } else { String::new() };
         format!("{times}{action}{remark}")
     });
-    calls.collect::<Vec<_>>().join(", ")
+    calls.collect()
 }
 
-/// Text in lines of the terminal's width; the first begins with `head`, the others are indented below it.
-fn wrapped(text: &mut String, head: &str, body: &str, style: Style) {
+/// Items in lines of the terminal's width; the first begins with `head`, the others are indented below it.
+/// Nothing at all when there is no item.
+fn wrapped<'a>(text: &mut String, head: &str, items: impl Iterator<Item = &'a str>, separator: &str, style: Style) {
     let indent = head.chars().count();
-    let columns = style.width.saturating_sub(indent).max(20);
+    let columns = style.width.saturating_sub(indent).max(MIN_COLUMNS);
     let mut line = head.to_owned();
     let mut used = 0;
-    for word in body.split_whitespace() {
-        let length = word.chars().count();
-        if used > 0 && used + 1 + length > columns {
-            push(text, &line);
-            line = " ".repeat(indent);
-            used = 0;
-        }
+    for item in items {
+        let length = item.chars().count();
         if used > 0 {
-            line.push(' ');
-            used += 1;
+            line.push_str(separator);
+            used += separator.len();
+            // The separator of an item that follows has to fit too.
+            if used + length + separator.trim_end().len() > columns {
+                push(text, &line);
+                line = " ".repeat(indent);
+                used = 0;
+            }
         }
-        line.push_str(word);
+        line.push_str(item);
         used += length;
     }
-    push(text, &line);
+    if used > 0 {
+        push(text, &line);
+    }
+}
+
+fn words(text: &mut String, head: &str, body: &str, style: Style) {
+    wrapped(text, head, body.split_whitespace(), " ", style);
 }
 
 fn push(text: &mut String, line: &str) {
@@ -406,14 +447,17 @@ mod tests {
         let text = text(&report(true), PLAIN);
         assert!(text.contains("RTO  6.17 s reported, 5.09 s measured"), "{text}");
         assert!(text.contains("RPO  632 ms reported, 632 ms set by the drill"), "{text}");
-        assert!(text.contains("PASSED  region-loss  2 checks  12.34 s  seed 42"), "{text}");
+        assert!(
+            text.lines().any(|line| line.starts_with("PASSED  region-loss ") && line.contains("seed 42")),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_failed_check_shows_what_was_found_and_where_the_logs_are() {
         let text = text(&report(false), PLAIN);
         assert!(text.contains("✗ once\n      found: twice"), "{text}");
-        assert!(text.contains("FAILED") && text.contains("1 of them failed"), "{text}");
+        assert!(text.contains("FAILED") && text.contains(" 1 of  2 checks"), "{text}");
         assert!(text.contains("logs: target/drill/runs/1"), "{text}");
         assert!(!text.contains("found: yes"), "what was found matters only where it is wrong");
     }
@@ -450,9 +494,17 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_broken_between_its_items_only() {
+        let mut text = String::new();
+        let items = ["2 × rds:DescribeDBClusters", "rds:FailoverGlobalCluster"];
+        wrapped(&mut text, "  calls  ", items.into_iter(), ", ", Style { width: 40, colour: false });
+        assert_eq!(text, "  calls  2 × rds:DescribeDBClusters,\n         rds:FailoverGlobalCluster\n");
+    }
+
+    #[test]
     fn long_text_is_wrapped_below_its_head() {
         let mut text = String::new();
-        wrapped(&mut text, "    found: ", "one two three four five six", Style { width: 31, colour: false });
+        words(&mut text, "    found: ", "one two three four five six", Style { width: 31, colour: false });
         assert_eq!(text, "    found: one two three four\n           five six\n");
     }
 }
