@@ -1,17 +1,17 @@
 //! `trigger`: one execution for each incident, however often its alarm is delivered (F2, F8).
 //!
 //! SNS delivers at least once, and Lambda tries an asynchronous event up to three times. Three things make that one
-//! execution and one notification: the execution's name follows from the incident; the ledger lets one delivery work
+//! execution: the execution's name follows from the incident; the ledger lets one delivery work
 //! and answers the later ones; and Step Functions refuses a name it has seen.
 
 use std::time::Duration;
 
 use aws_lambda_events::sns::SnsRecord;
-use failover::aws_call::{CallError, Meaning, Sent};
+use failover::aws_call::{CallError, Meaning};
 use failover::contract::{self, ExecutionInput, FailoverId, Trigger, TriggerOutcome, TriggerResponse};
 use failover::env::{Deadline, millis};
 use failover::error::{Error, chain};
-use failover::ledger::{Claim, Claimed, Event, Record};
+use failover::ledger::{Claim, Claimed, Event};
 use failover::retry;
 use failover::step::LEASE_MARGIN;
 use serde_json::{Value, json};
@@ -27,10 +27,6 @@ use crate::{HealthProbe, notice};
 const WAIT_FOR_OTHER: Duration = Duration::from_secs(5);
 /// The time between two looks at the other delivery.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// Written down before people are told.
-const TELLING: &str = "telling people";
-/// Written down when SNS has refused to tell them.
-const NOT_TOLD: &str = "people were not told";
 
 /// Handles each record of an SNS event.
 ///
@@ -92,7 +88,7 @@ async fn start_once(
     failover_id: &FailoverId,
     deadline: Deadline,
 ) -> Result<(), Error> {
-    let mut record = match claim(probe, change, failover_id, deadline).await? {
+    let record = match claim(probe, change, failover_id, deadline).await? {
         Claimed::Completed(_) => {
             tracing::info!("started before");
             return Ok(());
@@ -100,7 +96,7 @@ async fn start_once(
         Claimed::Granted(record) => *record,
     };
     let outcome = match start_execution(probe, change, failover_id).await {
-        Ok(()) => tell_once(probe, &mut record, change, failover_id, deadline).await,
+        Ok(()) => tell(probe, change, failover_id, deadline).await,
         Err(error) => Err(error),
     };
     let event = match &outcome {
@@ -162,40 +158,16 @@ async fn start_execution(probe: &HealthProbe, change: &AlarmChange, failover_id:
     Ok(())
 }
 
-/// Tells people that a failover is considered (F11), unless an attempt that died may have told them.
+/// Tells people that a failover is considered (F11).
 ///
-/// SNS cannot be asked what it has sent. To be told twice of one incident is worse than not to be told that it is
-/// considered, since the execution tells people of its outcome anyway.
-async fn tell_once(
-    probe: &HealthProbe,
-    record: &mut Record,
-    change: &AlarmChange,
-    failover_id: &FailoverId,
-    deadline: Deadline,
-) -> Result<(), Error> {
-    let ledger = &probe.tools.ledger;
-    if record.intent.as_ref().is_some_and(|intent| intent.action == TELLING) {
-        tracing::warn!("people may have been told; they are not told again");
-        return Ok(());
-    }
-    *record = ledger.record(record, Event::RecordIntent { action: json!(TELLING) }).await?;
-    let Err(error) = tell(probe, change, failover_id, deadline).await else {
-        return Ok(());
-    };
-    if error.sent == Sent::PossiblyApplied {
-        tracing::warn!(%error, "it is not known whether people were told");
-        return Ok(());
-    }
-    *record = ledger.record(record, Event::RecordIntent { action: json!(NOT_TOLD) }).await?;
-    Err(broken(error, "telling people that a failover is considered", "NOTIFICATION_TOPIC_ARN"))
-}
-
+/// SNS cannot be asked what it has sent, so a delivery that takes over from one that died tells them again: rather twice
+/// than not at all.
 async fn tell(
     probe: &HealthProbe,
     change: &AlarmChange,
     failover_id: &FailoverId,
     deadline: Deadline,
-) -> Result<(), CallError> {
+) -> Result<(), Error> {
     let tools = &probe.tools;
     let notification = notice::considered(&tools.config, change, failover_id);
     let client = aws_sdk_sns::Client::new(&tools.clients.once(&tools.config.dr_region));
@@ -207,7 +179,9 @@ async fn tell(
             .message(&notification.message);
         tools.calls.call("sns", "Publish", request.send())
     };
-    retry::change(&tools.env, deadline, publish).await.map(drop)
+    let told = retry::change(&tools.env, deadline, publish).await;
+    told.map(drop)
+        .map_err(|error| broken(error, "telling people that a failover is considered", "NOTIFICATION_TOPIC_ARN"))
 }
 
 /// A call about something that the environment names.

@@ -137,9 +137,9 @@ async fn a_delivery_that_died_is_taken_over_once_its_lease_has_run_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delivery_that_died_while_it_told_people_is_completed_without_telling_them_twice() {
+async fn a_delivery_that_died_while_it_told_people_is_taken_over_and_tells_them_again() {
     let aws = ready();
-    aws.on("sns", "Publish", [Reply::Silence]);
+    aws.on("sns", "Publish", [Reply::Silence, published()]);
     let dying = probe(&aws);
     let deadline = testing::deadline(&dying.tools.env, &dying.tools.config);
     let killed = tokio::time::timeout(Duration::from_secs(1), handle(&dying, event("trigger-metric-alarm"), deadline));
@@ -149,7 +149,7 @@ async fn a_delivery_that_died_while_it_told_people_is_completed_without_telling_
     tokio::time::sleep(Duration::from_secs(60)).await;
     let name = name_of(&outcomes(invoke(&aws, event("trigger-metric-alarm")).await)[0]);
     assert_eq!(operation(&aws, &name)["status"]["S"], "completed");
-    assert_eq!(calls(&aws), (2, 1));
+    assert_eq!(calls(&aws), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -268,19 +268,26 @@ async fn each_error_of_publish_has_its_code_and_the_repeat_tells_people_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_throttled_notification_is_sent_again_and_one_whose_fate_is_unknown_is_not() {
-    for (first, publishes) in [
-        (Reply::error("Throttled", "slow down"), 2),
-        (Reply::error("KMSThrottling", "slow down"), 2),
-        (Reply::Refused, 2),
-        (Reply::Reset, 1),
-        (Reply::Silence, 1),
-        (Reply::Error(500, "InternalError".to_owned(), "failed".to_owned()), 1),
-    ] {
+async fn a_throttled_notification_is_sent_again_at_once() {
+    for first in [Reply::error("Throttled", "slow down"), Reply::error("KMSThrottling", "slow down"), Reply::Refused] {
         let aws = ready();
         let described = format!("{first:?}");
         aws.on("sns", "Publish", [first, published()]);
         name_of(&outcomes(invoke(&aws, event("trigger-metric-alarm")).await)[0]);
-        assert_eq!(calls(&aws), (1, publishes), "{described}");
+        assert_eq!(calls(&aws), (1, 2), "{described}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_of_unknown_fate_fails_the_delivery_whose_repeat_sends_it_again() {
+    let failed = || Reply::Error(500, "InternalError".to_owned(), "failed".to_owned());
+    for first in [Reply::Reset, Reply::Silence, failed()] {
+        let aws = ready();
+        let described = format!("{first:?}");
+        aws.on("sns", "Publish", [first, published()]);
+        let error = invoke(&aws, event("trigger-metric-alarm")).await.expect_err("unknown");
+        assert_eq!(error.code(), ErrorCode::Transient, "{described}: {error}");
+        name_of(&outcomes(invoke(&aws, event("trigger-metric-alarm")).await)[0]);
+        assert_eq!(calls(&aws), (2, 2), "{described}");
     }
 }
