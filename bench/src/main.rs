@@ -66,7 +66,7 @@ async fn candidates(tools: &Tools) -> Result<Vec<Candidate>, BenchError> {
     for function in ["promote-aurora", "scale-ecs", "shift-dns", "health-probe"] {
         let event = match function {
             "promote-aurora" => sample(tools, "promote-aurora/events/failover.json")?,
-            "scale-ecs" => sample(tools, "scale-ecs/events/named-services.json")?,
+            "scale-ecs" => sample(tools, "scale-ecs/events/one-service.json")?,
             "shift-dns" => sample(tools, "shift-dns/events/shift-to-standby.json")?,
             _ => sample(tools, "health-probe/events/trigger-metric-alarm.json")?,
         };
