@@ -437,7 +437,9 @@ mod tests {
     fn a_report_fits_into_the_terminal() {
         for width in [80, 100, 120, 200] {
             let text = text(&report(false), Style { width, colour: false });
-            let longest = text.lines().max_by_key(|line| line.chars().count()).unwrap();
+            // An ARN is not broken, so that it can be copied.
+            let breakable = |line: &&str| !line.contains("arn:aws:");
+            let longest = text.lines().filter(breakable).max_by_key(|line| line.chars().count()).unwrap();
             assert!(longest.chars().count() <= width, "{width}: {longest:?}");
         }
     }

@@ -212,10 +212,10 @@ pub fn changes_made(evidence: &Evidence, expected: &[(&str, u32)]) -> Check {
     let claim = if expected.is_empty() {
         "no call changed anything".to_owned()
     } else {
-        format!("the only changes: {}", listed(expected.iter().map(|(action, count)| format!("{count} × {action}"))))
+        format!("the only changes: {}", listed(expected.iter().map(|(action, count)| format!("{count}×{action}"))))
     };
     let passed = found == expected.iter().copied().collect();
-    Check::new(claim, passed, listed(found.iter().map(|(action, count)| format!("{count} × {action}"))))
+    Check::new(claim, passed, listed(found.iter().map(|(action, count)| format!("{count}×{action}"))))
 }
 
 /// Nothing at all is different from before.
