@@ -216,12 +216,12 @@ impl Run<'_> {
 
     fn ask(&self, reason: String, sample: &Sample, lag: &Lag, history: Vec<Sample>) -> DecideResponse {
         let lag = notice::lag_in_words(lag, self.probe.tools.env.now());
-        let notification = notice::approval(&self.plan.name, &reason, &lag, sample);
+        let notification = notice::approval(&self.plan.name, &self.request.failover_id, &reason, &lag, sample);
         answer(Decision::Ask, reason, history, None, Some(notification))
     }
 
     fn stand_down(&self, reason: String, sample: Option<&Sample>, history: Vec<Sample>) -> DecideResponse {
-        let notification = notice::stood_down(&self.plan.name, &reason, sample);
+        let notification = notice::stood_down(&self.plan.name, &self.request.failover_id, &reason, sample);
         answer(Decision::StandDown, reason, history, None, Some(notification))
     }
 }

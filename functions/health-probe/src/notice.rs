@@ -70,13 +70,20 @@ pub(crate) fn started(run: &RunPlan, why: &str, sample: &Sample) -> Notification
 }
 
 /// A person has to approve. The state machine adds the commands.
-pub(crate) fn approval(plan: &PlanName, why: &str, lag: &str, sample: &Sample) -> Notification {
+pub(crate) fn approval(
+    plan: &PlanName,
+    failover_id: &FailoverId,
+    why: &str,
+    lag: &str,
+    sample: &Sample,
+) -> Notification {
     let message = format!(
         "An automatic failover of plan {plan} waits for your approval. Nothing has been changed.\n\
          \n\
          Why you are asked: {why}\n\
          {}\n\
          {lag}\n\
+         Execution: {failover_id}\n\
          \n\
          What happens next: nothing, until you approve or decline, or the question expires and the evidence is looked \
          at anew. Approve only if the Region is lost for longer than you can wait; what was not replicated is lost.",
@@ -86,12 +93,18 @@ pub(crate) fn approval(plan: &PlanName, why: &str, lag: &str, sample: &Sample) -
 }
 
 /// Nothing is done.
-pub(crate) fn stood_down(plan: &PlanName, why: &str, sample: Option<&Sample>) -> Notification {
+pub(crate) fn stood_down(
+    plan: &PlanName,
+    failover_id: &FailoverId,
+    why: &str,
+    sample: Option<&Sample>,
+) -> Notification {
     let message = format!(
         "No failover of plan {plan}: it stood down. Nothing has been changed.\n\
          \n\
          Why: {why}\n\
          {}\n\
+         Execution: {failover_id}\n\
          \n\
          What you can do: look at the alarm. If a failover is needed all the same, start it by hand; a new alarm looks \
          at the evidence again.",
