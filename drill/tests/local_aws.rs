@@ -282,6 +282,114 @@ async fn a_deployed_functions_calls_go_through_the_gateway_under_its_role() {
     assert_eq!(invoke(&aws, &register).await["code"], "ValidationException", "allowed, but there is no such service");
 }
 
+fn pair(first: &str, second: &str) -> String {
+    let half = |record_type: &str, city: &str, role: &str, data: &str| {
+        format!(
+            "<Change><Action>UPSERT</Action><ResourceRecordSet><Name>app.example.com</Name><Type>{record_type}</Type>\
+             <SetIdentifier>{city}</SetIdentifier><Failover>{role}</Failover>{data}</ResourceRecordSet></Change>"
+        )
+    };
+    let alias = |city: &str| {
+        format!(
+            "<AliasTarget><HostedZoneId>Z215JYRZR1TBD5</HostedZoneId><DNSName>{city}.elb.amazonaws.com</DNSName>\
+             <EvaluateTargetHealth>true</EvaluateTargetHealth></AliasTarget>"
+        )
+    };
+    let values = |address: &str| {
+        format!(
+            "<TTL>60</TTL><ResourceRecords><ResourceRecord><Value>{address}</Value></ResourceRecord></ResourceRecords>"
+        )
+    };
+    [
+        half("A", "frankfurt", first, &alias("frankfurt")),
+        half("A", "ireland", second, &alias("ireland")),
+        half("AAAA", "frankfurt", first, &values("2001:db8::c")),
+        half("AAAA", "ireland", second, &values("2001:db8::1e")),
+    ]
+    .concat()
+}
+
+/// More than one page of records that come before everything else in the zone.
+fn many_records() -> String {
+    let record = |number: u32| {
+        format!(
+            "<Change><Action>CREATE</Action><ResourceRecordSet><Name>a{number:03}.example.com</Name><Type>A</Type>\
+             <TTL>60</TTL><ResourceRecords><ResourceRecord><Value>192.0.2.1</Value></ResourceRecord></ResourceRecords>\
+             </ResourceRecordSet></Change>"
+        )
+    };
+    (0..300).map(record).collect()
+}
+
+async fn dns(aws: &Aws, path: &str, xml: &str) -> String {
+    aws.rest("route53", "us-east-1", "POST", path, "application/xml", xml.as_bytes()).await.unwrap()
+}
+
+async fn change_records(aws: &Aws, zone_id: &str, changes: &str) {
+    let xml = format!(
+        "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch>\
+         <Changes>{changes}</Changes></ChangeBatch></ChangeResourceRecordSetsRequest>"
+    );
+    dns(aws, &format!("/2013-04-01/hostedzone/{zone_id}/rrset"), &xml).await;
+}
+
+async fn create_zone(aws: &Aws) -> String {
+    let xml = "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
+               <Name>example.com</Name><CallerReference>test</CallerReference></CreateHostedZoneRequest>";
+    let zone = dns(aws, "/2013-04-01/hostedzone", xml).await;
+    let zone_id = drill::aws::xml_text(&zone, &["HostedZone", "Id"]).unwrap();
+    let zone_id = zone_id.trim_start_matches("/hostedzone/").to_owned();
+    change_records(aws, &zone_id, &(many_records() + &pair("PRIMARY", "SECONDARY"))).await;
+    zone_id
+}
+
+/// Gives the deployed function's role one more permission.
+async fn allow(aws: &Aws, action: &str) {
+    let path = "/2015-03-31/functions/drill-test-caller/configuration";
+    let function = aws.rest("lambda", REGION, "GET", path, "application/json", b"").await.unwrap();
+    let function: Value = serde_json::from_str(&function).unwrap();
+    let role = function["Role"].as_str().unwrap().rsplit('/').next().unwrap();
+    let statement = json!({ "Effect": "Allow", "Action": action, "Resource": "*" });
+    let policy = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+    let parameters = [("RoleName", role), ("PolicyName", "one-more"), ("PolicyDocument", policy.as_str())];
+    aws.query("iam", "us-east-1", "PutRolePolicy", &parameters).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dns_question_is_answered_from_the_primary_records_when_the_callers_role_may_ask() {
+    let (tools, run_dir, local) = start().await;
+    let aws = local.emulator.aws();
+    deploy_caller(&tools, &run_dir, &local).await;
+    let zone_id = create_zone(&aws).await;
+    let ask = async |zone_id: &str, name: &str, record_type: &str| {
+        let parameters = json!({ "HostedZoneId": zone_id, "RecordName": name, "RecordType": record_type });
+        let event =
+            json!({ "service": "route53", "region": REGION, "operation": "test_dns_answer", "parameters": parameters });
+        invoke(&aws, &event).await
+    };
+
+    assert_eq!(ask(&zone_id, "app.example.com", "A").await["code"], "AccessDenied");
+    allow(&aws, "route53:TestDNSAnswer").await;
+    let answer = ask(&zone_id, "app.example.com", "A").await["answer"].take();
+    let expected = json!({
+        "Nameserver": "ns-1.awsdns-1.com", "RecordName": "app.example.com", "RecordType": "A",
+        "RecordData": ["frankfurt.elb.amazonaws.com."], "ResponseCode": "NOERROR", "Protocol": "UDP",
+    });
+    assert_eq!(answer, expected);
+    let call = last_call(&local);
+    assert!(call.answered_by_model);
+    assert_eq!((call.outcome, call.iam_action.as_str()), (Outcome::Ok { status: 200 }, "route53:TestDNSAnswer"));
+
+    change_records(&aws, &zone_id, &pair("SECONDARY", "PRIMARY")).await;
+    let moved = [("A", "ireland.elb.amazonaws.com."), ("AAAA", "2001:db8::1e")];
+    for (record_type, value) in moved {
+        assert_eq!(ask(&zone_id, "app.example.com", record_type).await["answer"]["RecordData"], json!([value]));
+    }
+    assert_eq!(ask(&zone_id, "none.example.com", "A").await["answer"]["ResponseCode"], "NXDOMAIN");
+    assert_eq!(ask("Z0123456789EXAMPLE", "app.example.com", "A").await["code"], "NoSuchHostedZone");
+    assert_eq!(ask(&zone_id, "app.example.com", "B").await["code"], "InvalidInput");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_of_every_protocol_are_understood_by_an_aws_sdk() {
     let (tools, run_dir, local) = start().await;

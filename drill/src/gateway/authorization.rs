@@ -1,6 +1,6 @@
 //! IAM for the calls that the gateway answers itself.
 //!
-//! The emulator checks role policies only for services it has, and a policy that lacks `xray:*` must
+//! The emulator checks role policies only for what it has itself, and a policy that lacks `xray:*` must
 //! fail here as it would on AWS. The gateway finds the calling Lambda function through its process, its
 //! role and the role's policies through the emulator, and decides with [`policy`].
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::fault::Fault;
 use super::policy::{self, Question};
 use super::process_of;
-use super::request::Seen;
+use super::request::{Protocol, Seen};
 use crate::aws::{Aws, AwsError, xml_text, xml_texts};
 
 /// IAM is one for all Regions; its calls are signed for this one.
@@ -48,17 +48,17 @@ impl Authorization {
             None => self
                 .find_role(key, peer, root)
                 .await
-                .ok_or_else(|| denied(key, &action, "the gateway found no Lambda function behind the call"))?,
+                .ok_or_else(|| denied(seen, key, "the gateway found no Lambda function behind the call"))?,
         };
         let policies = policies_of(&role, root)
             .await
-            .map_err(|error| denied(&role, &action, &format!("its policies could not be read: {error}")))?;
+            .map_err(|error| denied(seen, &role, &format!("its policies could not be read: {error}")))?;
         let resource = resource(seen, account_id);
         let question = Question { action: &action, resource: &resource, context: context(body) };
         if policy::allows(&policies, &question) {
             return Ok(());
         }
-        Err(denied(&role, &action, &format!("no identity-based policy allows it on {resource}")))
+        Err(denied(seen, &role, &format!("no identity-based policy allows it on {resource}")))
     }
 
     fn known_role(&self, key: &str) -> Option<String> {
@@ -106,8 +106,8 @@ async fn policies_of(role: &str, root: &Aws) -> Result<Vec<Value>, AwsError> {
 }
 
 /// The resource that the action is checked on (Service Authorization Reference). A scalable target's
-/// ARN ends in an identifier that AWS makes up; `PutTraceSegments` and `DescribeScalableTargets` have no
-/// resource-level permissions.
+/// ARN ends in an identifier that AWS makes up; `PutTraceSegments`, `DescribeScalableTargets` and
+/// `TestDNSAnswer` have no resource-level permissions.
 fn resource(seen: &Seen, account_id: &str) -> String {
     if seen.operation == "RegisterScalableTarget" {
         let region = &seen.region;
@@ -127,6 +127,11 @@ fn context(body: &[u8]) -> BTreeMap<String, String> {
     keys.iter().filter_map(|(key, field)| Some(((*key).to_owned(), value(field)?))).collect()
 }
 
-fn denied(who: &str, action: &str, why: &str) -> Fault {
-    Fault::error(403, "AccessDeniedException", format!("{who} is not authorized to perform {action}: {why}"))
+/// The XML services leave out "Exception" here, too.
+fn denied(seen: &Seen, who: &str, why: &str) -> Fault {
+    let code = match seen.protocol {
+        Protocol::Query => "AccessDenied",
+        Protocol::Json | Protocol::Cbor | Protocol::RestJson => "AccessDeniedException",
+    };
+    Fault::error(403, code, format!("{who} is not authorized to perform {}: {why}", seen.iam_action()))
 }

@@ -93,7 +93,8 @@ fn xml(service: &str, code: &str, message: &str) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn escaped(text: &str) -> String {
+/// Text for the content of an XML element.
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

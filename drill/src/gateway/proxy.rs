@@ -136,16 +136,19 @@ impl Exchange {
     async fn by_model(&self, seen: &Seen) -> Result<Response<Full<Bytes>>, Fault> {
         let state = &self.state;
         state.authorization.check(seen, &self.body, self.peer, &state.root, &state.account_id).await?;
-        let answer = if seen.service == "xray" {
-            state.xray.answer(seen, &self.body)?
-        } else {
-            state.autoscaling.answer(seen, &self.body, &state.root, &state.account_id).await?
+        let answer = match seen.service.as_str() {
+            "route53" => models::dns_answer::answer(self.parts.uri.query().unwrap_or_default(), &state.root).await?,
+            "xray" => state.xray.answer(seen, &self.body)?.to_string(),
+            _autoscaling => {
+                state.autoscaling.answer(seen, &self.body, &state.root, &state.account_id).await?.to_string()
+            }
         };
         let content_type = match seen.protocol {
+            Protocol::Query => "text/xml",
             Protocol::Json => "application/x-amz-json-1.1",
-            Protocol::RestJson | Protocol::Query | Protocol::Cbor => "application/json",
+            Protocol::RestJson | Protocol::Cbor => "application/json",
         };
-        let mut response = Response::new(Full::new(Bytes::from(answer.to_string())));
+        let mut response = Response::new(Full::new(Bytes::from(answer)));
         response.headers_mut().insert("content-type", header_value(content_type));
         Ok(response)
     }

@@ -133,7 +133,7 @@ fn operation(parts: &Parts, service: &str, body: &[u8]) -> (Protocol, String) {
     let method = parts.method.as_str();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let known = match service {
-        "route53" => route53(method, &segments, parts.uri.query().unwrap_or_default()),
+        "route53" => route53(method, &segments),
         "xray" => xray(method, &segments),
         "lambda" => lambda(method, &segments),
         "s3" => s3(method, &segments),
@@ -144,7 +144,7 @@ fn operation(parts: &Parts, service: &str, body: &[u8]) -> (Protocol, String) {
 }
 
 /// Paths of the model `route53/2013-04-01`.
-fn route53(method: &str, segments: &[&str], query: &str) -> Option<&'static str> {
+fn route53(method: &str, segments: &[&str]) -> Option<&'static str> {
     let (_version, rest) = segments.split_first()?;
     let name = match (method, rest) {
         ("GET", ["hostedzone", _, "rrset"]) => "ListResourceRecordSets",
@@ -159,7 +159,7 @@ fn route53(method: &str, segments: &[&str], query: &str) -> Option<&'static str>
         ("POST", ["healthcheck"]) => "CreateHealthCheck",
         ("GET", ["healthcheck"]) => "ListHealthChecks",
         ("GET", ["healthcheck", _, "status"]) => "GetHealthCheckStatus",
-        ("GET", ["testdnsanswer"]) if query.contains("hostedzoneid") => "TestDNSAnswer",
+        ("GET", ["testdnsanswer"]) => "TestDNSAnswer",
         _other => return None,
     };
     Some(name)
@@ -295,6 +295,8 @@ mod tests {
         assert_eq!(zone.operation, "ChangeResourceRecordSets");
         let status = seen("GET", "/2013-04-01/healthcheck/h/status", &[("authorization", &route53)], b"");
         assert_eq!(status.iam_action(), "route53:GetHealthCheckStatus");
+        let answer = seen("GET", "/2013-04-01/testdnsanswer?recordname=a", &[("authorization", &route53)], b"");
+        assert_eq!((answer.iam_action().as_str(), answer.protocol), ("route53:TestDNSAnswer", Protocol::Query));
         let traces = seen("POST", "/TraceSegments", &[("authorization", &authorization("eu-west-1", "xray"))], b"{}");
         assert_eq!((traces.iam_action().as_str(), traces.protocol), ("xray:PutTraceSegments", Protocol::RestJson));
         let unknown = seen("PATCH", "/what", &[("authorization", &route53)], b"");

@@ -1,7 +1,8 @@
-//! Operations that the gateway answers itself, because the emulator has no such service. Each module
-//! names the API model that it was written from.
+//! Operations that the gateway answers itself, because the emulator has no such service or lacks them in one. Each
+//! module names the API model that it was written from.
 
 pub(crate) mod autoscaling;
+pub(super) mod dns_answer;
 pub(crate) mod xray;
 
 use serde_json::Value;
@@ -9,12 +10,16 @@ use serde_json::Value;
 use super::fault::Fault;
 use super::request::Seen;
 
-/// What a model makes of a call.
+/// What a model of a JSON service makes of a call.
 pub(super) type Answer = Result<Value, Fault>;
 
-/// Whether the gateway answers calls of this service itself.
+/// Whether the gateway answers the call itself.
 pub(super) fn answers(seen: &Seen) -> bool {
-    matches!(seen.service.as_str(), "xray" | "application-autoscaling")
+    match seen.service.as_str() {
+        "xray" | "application-autoscaling" => true,
+        "route53" => seen.operation == "TestDNSAnswer",
+        _other => false,
+    }
 }
 
 fn unknown_operation(seen: &Seen) -> Fault {

@@ -1,0 +1,399 @@
+//! `TestDNSAnswer`, from the API model `route53/2013-04-01`: what Route 53 answers to a DNS query for a record.
+//!
+//! The answer comes from the record sets that the hosted zone has in the emulator, by their settings alone. Health does
+//! not count: of a failover pair the PRIMARY answers, also when its health check fails or its target is gone. An alias
+//! of another record in the zone is answered by that record's values, any other alias by its DNS name, since there is
+//! no load balancer here to have addresses. Records of other routing policies are refused; wildcards, delegations and
+//! what makes a zone private are not known.
+
+use form_urlencoded::Serializer;
+use roxmltree::{Document, Node};
+
+use super::super::fault::{Fault, escaped};
+use super::super::request::form_value;
+use crate::aws::{Aws, AwsError, xml_text};
+
+/// Where the emulator's Route 53 is called; it is one for all Regions.
+const DNS_REGION: &str = "us-east-1";
+const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
+/// The values of `RRType` in the API model.
+const RECORD_TYPES: [&str; 17] = [
+    "SOA", "A", "TXT", "NS", "CNAME", "MX", "NAPTR", "PTR", "SRV", "SPF", "AAAA", "CAA", "DS", "TLSA", "SSHFP", "SVCB",
+    "HTTPS",
+];
+/// How many aliases of aliases are followed; more of them are taken for a circle.
+const MOST_ALIASES: usize = 8;
+
+/// What is asked.
+#[derive(Debug)]
+struct Question {
+    zone_id: String,
+    name: String,
+    record_type: String,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct RecordSet {
+    /// In lower case, without the dot at the end.
+    name: String,
+    record_type: String,
+    routing: Routing,
+    data: Data,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Routing {
+    Simple,
+    Primary,
+    Secondary,
+    /// Weighted, by latency, by place and so on.
+    Other,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Data {
+    Values(Vec<String>),
+    Alias { zone_id: String, dns_name: String },
+}
+
+/// One answer of `ListResourceRecordSets`.
+#[derive(Debug)]
+struct Page {
+    sets: Vec<RecordSet>,
+    /// The query string of the next page.
+    next: Option<String>,
+}
+
+/// The XML of the answer to a request with this query string. `aws` calls the emulator with root credentials.
+pub(in super::super) async fn answer(query: &str, aws: &Aws) -> Result<String, Fault> {
+    let question = question(query)?;
+    let sets = zone(&question.zone_id, aws).await?;
+    answer_from(&sets, &question)
+}
+
+fn question(query: &str) -> Result<Question, Fault> {
+    let required = |name: &str| {
+        let value = form_value(query.as_bytes(), name).filter(|value| !value.is_empty());
+        value.ok_or_else(|| invalid(&format!("{name} is required")))
+    };
+    let (zone_id, name, record_type) = (required("hostedzoneid")?, required("recordname")?, required("recordtype")?);
+    if !RECORD_TYPES.contains(&record_type.as_str()) {
+        return Err(invalid(&format!("{record_type} is not a record type")));
+    }
+    // It becomes a part of a path.
+    if !zone_id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(Fault::error(404, "NoSuchHostedZone", format!("No hosted zone found with ID: {zone_id}")));
+    }
+    Ok(Question { zone_id, name, record_type })
+}
+
+/// All record sets of the zone: whether a name exists may depend on each of them.
+async fn zone(zone_id: &str, aws: &Aws) -> Result<Vec<RecordSet>, Fault> {
+    let mut sets = Vec::new();
+    let mut query = String::new();
+    loop {
+        let path = format!("/2013-04-01/hostedzone/{zone_id}/rrset?{query}");
+        let xml = aws
+            .rest("route53", DNS_REGION, "GET", &path, "application/xml", b"")
+            .await
+            .map_err(|error| of_route53(&error))?;
+        let page = page(&xml)?;
+        sets.extend(page.sets);
+        match page.next {
+            Some(next) => query = next,
+            None => return Ok(sets),
+        }
+    }
+}
+
+fn page(xml: &str) -> Result<Page, Fault> {
+    let document = Document::parse(xml)
+        .map_err(|error| Fault::error(500, "InternalFailure", format!("the emulator's answer is not XML: {error}")))?;
+    let sets = document.descendants().filter(|node| is(node, "ResourceRecordSet")).filter_map(record_set).collect();
+    let truncated = xml_text(xml, &["IsTruncated"]).as_deref() == Some("true");
+    let next = truncated.then(|| {
+        let start = [("NextRecordName", "name"), ("NextRecordType", "type"), ("NextRecordIdentifier", "identifier")];
+        let start = start.iter().filter_map(|(element, parameter)| Some((parameter, xml_text(xml, &[element])?)));
+        Serializer::new(String::new()).extend_pairs(start).finish()
+    });
+    Ok(Page { sets, next })
+}
+
+fn record_set(node: Node<'_, '_>) -> Option<RecordSet> {
+    let text = |name: &str| texts(node, name).next();
+    let routing = match text("Failover") {
+        Some("PRIMARY") => Routing::Primary,
+        Some("SECONDARY") => Routing::Secondary,
+        Some(_other) => Routing::Other,
+        None if text("SetIdentifier").is_some() => Routing::Other,
+        None => Routing::Simple,
+    };
+    let data = match text("DNSName") {
+        Some(dns_name) => {
+            Data::Alias { zone_id: text("HostedZoneId").unwrap_or_default().to_owned(), dns_name: dns_name.to_owned() }
+        }
+        None => Data::Values(texts(node, "Value").map(str::to_owned).collect()),
+    };
+    Some(RecordSet { name: normal(text("Name")?), record_type: text("Type")?.to_owned(), routing, data })
+}
+
+/// A record set has no two kinds of elements of one name, however deep.
+fn texts<'a>(node: Node<'a, '_>, name: &str) -> impl Iterator<Item = &'a str> {
+    node.descendants().filter(move |node| is(node, name)).map(|node| node.text().unwrap_or_default())
+}
+
+fn is(node: &Node<'_, '_>, name: &str) -> bool {
+    node.is_element() && node.tag_name().name() == name
+}
+
+fn normal(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+fn answer_from(sets: &[RecordSet], question: &Question) -> Result<String, Fault> {
+    let code = if exists(sets, &normal(&question.name)) { "NOERROR" } else { "NXDOMAIN" };
+    let entries: Vec<String> = data(sets, question)?
+        .iter()
+        .map(|value| format!("<RecordDataEntry>{}</RecordDataEntry>", escaped(value)))
+        .collect();
+    Ok(format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<TestDNSAnswerResponse xmlns=\"{NAMESPACE}\">\
+         <Nameserver>{nameserver}</Nameserver><RecordName>{name}</RecordName><RecordType>{record_type}</RecordType>\
+         <RecordData>{entries}</RecordData><ResponseCode>{code}</ResponseCode><Protocol>UDP</Protocol>\
+         </TestDNSAnswerResponse>",
+        nameserver = escaped(name_server(sets)),
+        name = escaped(&question.name),
+        record_type = question.record_type,
+        entries = entries.concat(),
+    ))
+}
+
+/// A name exists, too, when there are records only below it (RFC 8020, section 2).
+fn exists(sets: &[RecordSet], name: &str) -> bool {
+    sets.iter().any(|set| {
+        set.name
+            .strip_suffix(name)
+            .is_some_and(|labels_before| labels_before.is_empty() || labels_before.ends_with('.'))
+    })
+}
+
+/// The values that the record answers with; none when there is no such record.
+fn data(sets: &[RecordSet], question: &Question) -> Result<Vec<String>, Fault> {
+    let mut name = normal(&question.name);
+    for _ in 0..MOST_ALIASES {
+        match chosen(sets, &name, &question.record_type)? {
+            None => return Ok(Vec::new()),
+            Some(Data::Values(values)) => return Ok(values.clone()),
+            Some(Data::Alias { zone_id, dns_name }) if *zone_id == question.zone_id => name = normal(dns_name),
+            Some(Data::Alias { dns_name, .. }) => return Ok(vec![dns_name.clone()]),
+        }
+    }
+    Err(invalid(&format!("{}: the aliases do not end at a record", question.name)))
+}
+
+/// A CNAME answers for every type, and has no other record beside it (RFC 1034, section 3.6.2).
+fn chosen<'a>(sets: &'a [RecordSet], name: &str, record_type: &str) -> Result<Option<&'a Data>, Fault> {
+    let matches = |set: &&RecordSet| set.name == name && (set.record_type == record_type || set.record_type == "CNAME");
+    let matching: Vec<&RecordSet> = sets.iter().filter(matches).collect();
+    if matching.iter().any(|set| set.routing == Routing::Other) {
+        return Err(invalid("the gateway's model knows simple and failover records only"));
+    }
+    let primary = matching.iter().find(|set| set.routing == Routing::Primary);
+    Ok(primary.or_else(|| matching.first()).map(|set| &set.data))
+}
+
+/// The name server that the zone's SOA record begins with (RFC 1035, section 3.3.13).
+fn name_server(sets: &[RecordSet]) -> &str {
+    let soa = sets.iter().find(|set| set.record_type == "SOA").map(|set| &set.data);
+    let Some(Data::Values(values)) = soa else { return "" };
+    let name = values.first().and_then(|value| value.split_whitespace().next()).unwrap_or_default();
+    name.strip_suffix('.').unwrap_or(name)
+}
+
+fn of_route53(error: &AwsError) -> Fault {
+    match error.status {
+        0 => Fault::Unavailable,
+        status => Fault::error(status, &error.code, &error.message),
+    }
+}
+
+fn invalid(message: &str) -> Fault {
+    Fault::error(400, "InvalidInput", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::xml_texts;
+
+    const ZONE_ID: &str = "Z1EXAMPLE";
+    const ELSEWHERE: &str = "Z2OTHER";
+
+    fn plain(name: &str, record_type: &str, routing: &str, values: &[&str]) -> String {
+        let values: Vec<String> =
+            values.iter().map(|value| format!("<ResourceRecord><Value>{value}</Value></ResourceRecord>")).collect();
+        format!(
+            "<ResourceRecordSet><Name>{name}</Name><Type>{record_type}</Type>{routing}<TTL>60</TTL><ResourceRecords>{}\
+             </ResourceRecords></ResourceRecordSet>",
+            values.concat()
+        )
+    }
+
+    fn alias(name: &str, routing: &str, zone_id: &str, dns_name: &str) -> String {
+        format!(
+            "<ResourceRecordSet><Name>{name}</Name><Type>A</Type>{routing}<AliasTarget><HostedZoneId>{zone_id}\
+             </HostedZoneId><DNSName>{dns_name}</DNSName><EvaluateTargetHealth>true</EvaluateTargetHealth></AliasTarget>\
+             <HealthCheckId>h-1</HealthCheckId></ResourceRecordSet>"
+        )
+    }
+
+    fn failover(city: &str, role: &str) -> String {
+        format!("<SetIdentifier>{city}</SetIdentifier><Failover>{role}</Failover>")
+    }
+
+    fn list(sets: &[String], rest: &str) -> String {
+        format!(
+            "<ListResourceRecordSetsResponse xmlns=\"{NAMESPACE}\"><ResourceRecordSets>{}</ResourceRecordSets>{rest}\
+             </ListResourceRecordSetsResponse>",
+            sets.concat()
+        )
+    }
+
+    fn ask(sets: &[String], name: &str, record_type: &str) -> Result<String, Fault> {
+        let query = format!("hostedzoneid={ZONE_ID}&recordname={name}&recordtype={record_type}");
+        let page = page(&list(sets, "<IsTruncated>false</IsTruncated>")).unwrap();
+        answer_from(&page.sets, &question(&query).unwrap())
+    }
+
+    fn answered(sets: &[String], name: &str, record_type: &str) -> (String, Vec<String>) {
+        let xml = ask(sets, name, record_type).unwrap();
+        (xml_text(&xml, &["ResponseCode"]).unwrap(), xml_texts(&xml, &["RecordData", "RecordDataEntry"]))
+    }
+
+    fn found(values: &[&str]) -> (String, Vec<String>) {
+        ("NOERROR".to_owned(), values.iter().map(|value| (*value).to_owned()).collect())
+    }
+
+    #[test]
+    fn an_answer_parses_and_has_every_element_that_the_api_requires() {
+        let soa = "ns-1.awsdns-1.com. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400";
+        let text = "\"a &amp; &lt;b&gt;\"";
+        let sets =
+            [plain("example.com.", "SOA", "", &[soa]), plain("app.example.com.", "TXT", "", &[text, "\"second\""])];
+        let xml = ask(&sets, "App.example.com.", "TXT").unwrap();
+        let element = |name: &str| xml_text(&xml, &["TestDNSAnswerResponse", name]);
+        assert_eq!(element("Nameserver").as_deref(), Some("ns-1.awsdns-1.com"));
+        assert_eq!(element("RecordName").as_deref(), Some("App.example.com."), "as it was asked");
+        assert_eq!(element("RecordType").as_deref(), Some("TXT"));
+        assert_eq!(element("ResponseCode").as_deref(), Some("NOERROR"));
+        assert_eq!(element("Protocol").as_deref(), Some("UDP"));
+        assert_eq!(xml_texts(&xml, &["RecordData", "RecordDataEntry"]), ["\"a & <b>\"", "\"second\""]);
+        let root = Document::parse(&xml).unwrap().root_element().tag_name().namespace().map(str::to_owned);
+        assert_eq!(root.as_deref(), Some(NAMESPACE));
+    }
+
+    #[test]
+    fn of_a_failover_pair_the_primary_answers_wherever_it_stands() {
+        let pair = |first: &str, second: &str| {
+            [
+                plain("app.example.com.", "AAAA", &failover("frankfurt", first), &["2001:db8::c"]),
+                plain("app.example.com.", "AAAA", &failover("ireland", second), &["2001:db8::1e"]),
+            ]
+        };
+        assert_eq!(answered(&pair("PRIMARY", "SECONDARY"), "app.example.com", "AAAA"), found(&["2001:db8::c"]));
+        assert_eq!(answered(&pair("SECONDARY", "PRIMARY"), "app.example.com", "AAAA"), found(&["2001:db8::1e"]));
+        assert_eq!(answered(&pair("SECONDARY", "PRIMARY")[..1], "app.example.com", "AAAA"), found(&["2001:db8::c"]));
+    }
+
+    #[test]
+    fn an_alias_of_something_outside_the_zone_is_answered_by_its_name() {
+        let sets = [
+            alias("app.example.com.", &failover("ireland", "PRIMARY"), ELSEWHERE, "lb-ireland.example.net."),
+            alias("app.example.com.", &failover("frankfurt", "SECONDARY"), ELSEWHERE, "lb-frankfurt.example.net."),
+        ];
+        assert_eq!(answered(&sets, "app.example.com", "A"), found(&["lb-ireland.example.net."]));
+    }
+
+    #[test]
+    fn an_alias_of_a_record_in_the_zone_is_answered_by_its_values() {
+        let sets = [
+            alias("app.example.com.", "", ZONE_ID, "Regional.example.com."),
+            plain("regional.example.com.", "A", &failover("frankfurt", "SECONDARY"), &["192.0.2.1"]),
+            plain("regional.example.com.", "A", &failover("ireland", "PRIMARY"), &["192.0.2.2", "192.0.2.3"]),
+        ];
+        assert_eq!(answered(&sets, "app.example.com", "A"), found(&["192.0.2.2", "192.0.2.3"]));
+        assert_eq!(answered(&sets[..1], "app.example.com", "A"), found(&[]), "the alias leads nowhere");
+    }
+
+    #[test]
+    fn aliases_in_a_circle_are_refused() {
+        let sets = [
+            alias("a.example.com.", "", ZONE_ID, "b.example.com."),
+            alias("b.example.com.", "", ZONE_ID, "a.example.com."),
+        ];
+        let error = ask(&sets, "a.example.com", "A").unwrap_err();
+        assert_eq!(error, invalid("a.example.com: the aliases do not end at a record"));
+    }
+
+    #[test]
+    fn a_cname_answers_for_every_type() {
+        let sets = [plain("status.example.com.", "CNAME", "", &["status.example.net."])];
+        assert_eq!(answered(&sets, "status.example.com", "A"), found(&["status.example.net."]));
+        assert_eq!(answered(&sets, "status.example.com", "CNAME"), found(&["status.example.net."]));
+    }
+
+    #[test]
+    fn a_name_that_does_not_exist_is_told_from_a_record_that_does_not() {
+        let sets = [plain("db.internal.example.com.", "A", "", &["192.0.2.10"])];
+        let missing = ("NXDOMAIN".to_owned(), Vec::new());
+        assert_eq!(answered(&sets, "db.internal.example.com", "AAAA"), found(&[]), "another type");
+        assert_eq!(answered(&sets, "internal.example.com", "A"), found(&[]), "there is a record below it");
+        assert_eq!(answered(&sets, "web.internal.example.com", "A"), missing);
+        assert_eq!(answered(&sets, "b.internal.example.com", "A"), missing, "the end of a label is no label");
+    }
+
+    #[test]
+    fn records_of_other_routing_policies_are_refused() {
+        let weighted = "<SetIdentifier>one</SetIdentifier><Weight>10</Weight>";
+        let sets = [plain("app.example.com.", "A", weighted, &["192.0.2.1"])];
+        let error = ask(&sets, "app.example.com", "A").unwrap_err();
+        assert_eq!(error, invalid("the gateway's model knows simple and failover records only"));
+    }
+
+    #[test]
+    fn a_question_that_lacks_something_is_invalid_input() {
+        let refused = |query: &str| question(query).unwrap_err();
+        assert_eq!(refused("recordname=a&recordtype=A"), invalid("hostedzoneid is required"));
+        assert_eq!(refused("hostedzoneid=Z1&recordname=&recordtype=A"), invalid("recordname is required"));
+        assert_eq!(refused("hostedzoneid=Z1&recordname=a"), invalid("recordtype is required"));
+        assert_eq!(refused("hostedzoneid=Z1&recordname=a&recordtype=B"), invalid("B is not a record type"));
+    }
+
+    #[test]
+    fn an_id_that_no_hosted_zone_can_have_does_not_become_another_path() {
+        let error = question("hostedzoneid=..%2Fhealthcheck&recordname=a&recordtype=A").unwrap_err();
+        assert_eq!(error, Fault::error(404, "NoSuchHostedZone", "No hosted zone found with ID: ../healthcheck"));
+    }
+
+    #[test]
+    fn a_truncated_list_says_where_it_goes_on() {
+        let next = "<IsTruncated>true</IsTruncated><NextRecordName>app.example.com.</NextRecordName>\
+                    <NextRecordType>A</NextRecordType><NextRecordIdentifier>ireland &amp; co</NextRecordIdentifier>";
+        let page = page(&list(&[plain("a.example.com.", "A", "", &["192.0.2.1"])], next)).unwrap();
+        assert_eq!(page.sets.len(), 1);
+        assert_eq!(page.next.as_deref(), Some("name=app.example.com.&type=A&identifier=ireland+%26+co"));
+    }
+
+    #[test]
+    fn an_error_of_the_emulator_keeps_its_code_and_no_answer_is_an_unavailable_service() {
+        let error = |status: u16, code: &str| AwsError {
+            operation: "route53:GET".to_owned(),
+            status,
+            code: code.to_owned(),
+            message: "m".to_owned(),
+        };
+        let missing = of_route53(&error(404, "NoSuchHostedZone"));
+        assert_eq!(missing, Fault::error(404, "NoSuchHostedZone", "m"));
+        assert_eq!(of_route53(&error(0, "NoAnswer")), Fault::Unavailable);
+    }
+}
