@@ -55,6 +55,7 @@ impl Scenario for DuplicateAlarm {
         checks.push(verdict::changes_made(evidence, &failover_changes()));
         checks.push(verdict::plan_concluded(evidence, 1, Site::Standby));
         checks.extend(evidence.runs.iter().flat_map(|run| well_run(evidence, run)));
+        checks.extend(evidence.runs.iter().map(verdict::considered_once));
         checks
     }
 }
