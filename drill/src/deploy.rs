@@ -10,7 +10,7 @@ use crate::emulator::Emulator;
 use crate::error::{Error, Result};
 use crate::process::ChildCommand;
 use crate::progress::Progress;
-use crate::tools::Tools;
+use crate::tools::{Tools, keep_functions};
 
 /// How long a deployment may take.
 const DEPLOY_LIMIT: Duration = Duration::from_mins(5);
@@ -44,6 +44,7 @@ pub async fn deploy(
     let task = progress.task(format!("deploying {} into {}", deployment.stack_name, deployment.region));
     let outcome = async {
         let bucket = create_bucket(&emulator.aws(), deployment, emulator.account_id()).await?;
+        let _functions = keep_functions(tools, &task).await?;
         command(tools, emulator, deployment, &bucket)?.run(DEPLOY_LIMIT, &task).await?;
         outputs(&emulator.aws(), deployment).await
     };

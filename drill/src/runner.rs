@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::scenarios::Scenario;
-use crate::stage::Stage;
+use crate::stage::{Evidence, Stage};
 use crate::tools::Tools;
 
 /// How long a scenario may take in all; each of its waits is bounded by itself too.
@@ -27,21 +27,28 @@ pub struct Played {
 /// Whatever kept it from getting as far as a verdict; a verdict that fails is not an error.
 pub async fn play(tools: &Tools, scenario: &dyn Scenario, seed: u64, progress: &Progress) -> Result<Played> {
     let began = Instant::now();
-    let mut stage = Stage::set_up(tools, seed, progress).await?;
-    let outcome = scenario.play(&mut stage).await;
-    if let Err(error) = outcome {
-        stage.save_logs().await;
-        return Err(error);
-    }
-    let task = progress.task("reading the emulator's final state");
-    let evidence = stage.evidence().await?;
-    task.done("");
+    let mut stage = Stage::set_up_with(tools, seed, scenario.plan(), progress).await?;
+    let evidence = match play_on(&mut stage, scenario).await {
+        Ok(evidence) => evidence,
+        Err(error) => {
+            stage.save_logs().await;
+            progress.line(format!("      logs: {}", stage.run_dir.display()));
+            return Err(error);
+        }
+    };
     let checks = scenario.judge(&evidence);
-    let story = stage.story();
     let logs = stage.run_dir.clone();
-    let report = Report::new(scenario.name(), seed, began.elapsed(), story, &evidence, checks, logs);
+    let report = Report::new(scenario.name(), seed, began.elapsed(), stage.story(), &evidence, checks, logs);
     if !report.passed {
         stage.save_logs().await;
     }
     Ok(Played { report, stage })
+}
+
+async fn play_on(stage: &mut Stage, scenario: &dyn Scenario) -> Result<Evidence> {
+    scenario.play(stage).await?;
+    let task = stage.progress.task("reading the emulator's final state");
+    let evidence = stage.evidence().await?;
+    task.done("");
+    Ok(evidence)
 }

@@ -22,7 +22,7 @@ use crate::progress::{Progress, Task};
 use crate::state::{LedgerItem, WorldState, queue_length, read_ledger};
 use crate::tools::Tools;
 use crate::watcher::Watcher;
-use crate::world::{self, Site, World};
+use crate::world::{self, PlanSource, Site, World};
 
 /// How long after an alarm the execution may take to start.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -130,11 +130,19 @@ impl Stage {
     /// # Errors
     /// Whatever keeps one of them from coming up.
     pub async fn set_up(tools: &Tools, seed: u64, progress: &Progress) -> Result<Self> {
+        Self::set_up_with(tools, seed, PlanSource::default(), progress).await
+    }
+
+    /// The same with a recovery plan from elsewhere.
+    ///
+    /// # Errors
+    /// Those of [`Stage::set_up`].
+    pub async fn set_up_with(tools: &Tools, seed: u64, plan: PlanSource, progress: &Progress) -> Result<Self> {
         let run_dir = tools.new_run_dir()?;
         let options = LocalAwsOptions { run_dir: run_dir.clone(), seed, wait_scale: 1.0 };
         let local = LocalAws::start(tools, options, progress).await?;
         let task = progress.task("creating the trading world");
-        let world = Arc::new(World::create(&local).await?);
+        let world = Arc::new(World::create(&local, plan).await?);
         task.done(format!("Aurora, ECS, DNS and endpoints in {} and {}", Site::Primary, Site::Standby));
         let parameters = world.stack_parameters();
         let deployment = Deployment {

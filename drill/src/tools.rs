@@ -21,6 +21,8 @@ const PYTHONS: [&str; 7] = ["python3", "python3.14", "python3.13", "python3.12",
 const STAMP: &str = "complete";
 /// The four functions' packages.
 const FUNCTIONS: [&str; 4] = ["promote-aurora", "scale-ecs", "shift-dns", "health-probe"];
+/// Held while the functions are built, and shared by whoever needs them to stay as they are.
+const BUILD_LOCK: &str = "build.lock";
 /// How long an installation may take; some 200 MB are downloaded.
 const INSTALL_LIMIT: Duration = Duration::from_mins(15);
 /// How long building from nothing may take.
@@ -118,7 +120,7 @@ pub async fn ensure_tools(progress: &Progress) -> Result<Tools> {
 }
 
 async fn install(tools: &Tools, interpreter: &str, environment: &Path, task: &Task) -> Result<()> {
-    let _lock = lock(&tools.drill_dir.join("install.lock"), task).await?;
+    let _lock = lock(&tools.drill_dir.join("install.lock"), task, File::try_lock).await?;
     if environment.join(STAMP).exists() {
         return Ok(());
     }
@@ -160,7 +162,7 @@ pub async fn build_functions(tools: &Tools, progress: &Progress) -> Result<()> {
 }
 
 async fn build(tools: &Tools, task: &Task) -> Result<()> {
-    let _lock = lock(&tools.drill_dir.join("build.lock"), task).await?;
+    let _lock = lock(&tools.drill_dir.join(BUILD_LOCK), task, File::try_lock).await?;
     ChildCommand::new(&tools.python, tools.program("cargo-lambda"), tools.drill_dir.join("build.log"))
         // `cargo lambda` reads the project's settings only when told where they are.
         .args(["lambda", "build", "--global", "cargo-lambda.toml"])
@@ -173,13 +175,23 @@ async fn build(tools: &Tools, task: &Task) -> Result<()> {
         .await
 }
 
+/// Keeps the built functions as they are until the file is dropped: `cargo lambda` writes them anew even when they are up
+/// to date, and another drill may be about to.
+///
+/// # Errors
+///
+/// [`Error::TimedOut`] when another drill builds for too long.
+pub(crate) async fn keep_functions(tools: &Tools, task: &Task) -> Result<File> {
+    lock(&tools.drill_dir.join(BUILD_LOCK), task, File::try_lock_shared).await
+}
+
 /// Holds the lock until the file is dropped.
-async fn lock(path: &Path, task: &Task) -> Result<File> {
+async fn lock(path: &Path, task: &Task, attempt: fn(&File) -> std::result::Result<(), TryLockError>) -> Result<File> {
     let doing = || Error::io(format!("locking {}", path.display()));
     let file = File::create(path).map_err(doing())?;
     let deadline = Instant::now() + BUILD_LIMIT;
     loop {
-        match file.try_lock() {
+        match attempt(&file) {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
                 task.update("waiting for another drill that is doing the same");
@@ -272,11 +284,11 @@ mod tests {
     async fn a_lock_is_held_until_it_is_dropped() {
         let task = Progress::silent().task("test");
         let path = std::env::temp_dir().join(format!("drill-lock-{}", std::process::id()));
-        let held = lock(&path, &task).await.unwrap();
-        let second = lock(&path, &task);
+        let held = lock(&path, &task, File::try_lock).await.unwrap();
+        let second = lock(&path, &task, File::try_lock);
         let waiting = tokio::time::timeout(Duration::from_millis(300), second).await;
         assert!(waiting.is_err());
         drop(held);
-        lock(&path, &task).await.unwrap();
+        lock(&path, &task, File::try_lock).await.unwrap();
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::gateway::Outcome;
 use crate::stage::{Evidence, Run};
 use crate::state::RecordSet;
-use crate::world::{FULL_COUNT, Site, WORKLOAD_SERVICES, function_of};
+use crate::world::{BYSTANDER_SERVICE, FULL_COUNT, Site, WORKLOAD_SERVICES, function_of};
 
 /// Services in which a failover changes something. The ledger and notifications are not the workload.
 const WORKLOAD_APIS: [&str; 4] = ["rds", "ecs", "route53", "application-autoscaling"];
@@ -112,6 +112,18 @@ pub fn nothing_scaled_down(evidence: &Evidence) -> Check {
     });
     let fewer: Vec<String> = fewer.collect();
     Check::new("no service has fewer tasks than before", fewer.is_empty(), listed(fewer))
+}
+
+/// Services beside the workload have the tasks and the limits they had.
+#[must_use]
+pub fn other_services_untouched(evidence: &Evidence) -> Check {
+    let (before, after) = (&evidence.before, &evidence.after);
+    let keys = Site::ALL.map(|site| site.service_key(BYSTANDER_SERVICE));
+    let changed = keys.into_iter().filter(|key| {
+        before.services.get(key) != after.services.get(key) || before.limits.get(key) != after.limits.get(key)
+    });
+    let changed: Vec<String> = changed.collect();
+    Check::new("all other services are as they were", changed.is_empty(), listed(changed))
 }
 
 /// Every failover pair points to `site` and is otherwise what it was, by ListResourceRecordSets.
@@ -383,6 +395,7 @@ mod tests {
             services_run_at(evidence, Site::Standby),
             minimum_raised_at(evidence, Site::Standby),
             nothing_scaled_down(evidence),
+            other_services_untouched(evidence),
             records_point_to(evidence, Site::Standby),
             other_records_untouched(evidence),
             endpoint_answers(evidence, Site::Standby),
@@ -451,11 +464,18 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_was_scaled_down_is_seen_also_beside_the_workload() {
+    fn a_service_that_was_scaled_down_is_seen() {
         only(
-            &failing(|e| e.after.services.get_mut(&Site::Primary.service_key("reports")).unwrap().desired = 0),
+            &failing(|e| e.after.services.get_mut(&Site::Primary.service_key("orders")).unwrap().desired = 1),
             "fewer tasks",
         );
+    }
+
+    #[test]
+    fn a_service_beside_the_workload_that_was_scaled_or_whose_limits_changed_is_seen() {
+        let key = Site::Standby.service_key(BYSTANDER_SERVICE);
+        only(&failing(|e| e.after.services.get_mut(&key).unwrap().running = 4), "all other services");
+        only(&failing(|e| e.after.limits.get_mut(&key).unwrap().min = 4), "all other services");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::aws::{Aws, xml_text};
 use crate::emulator::LocalAws;
-use crate::endpoints::{Endpoint, Endpoints};
+use crate::endpoints::{Condition, Endpoint, Endpoints};
 use crate::error::{Error, Result};
 use crate::gateway::{Call, ScalableTarget};
 use crate::moment::Moment;
@@ -35,6 +35,12 @@ pub const PLAN: &str = "trading";
 /// `ENVIRONMENT_SUFFIX` of the stack.
 pub const SUFFIX: &str = "drill";
 
+/// For how long the evidence has to agree in the drill's plan, in seconds.
+pub const DECISION_WINDOW_SECONDS: u32 = 4;
+const GIVE_UP_SECONDS: u32 = 3 * DECISION_WINDOW_SECONDS;
+const COOLDOWN_SECONDS: u32 = 600;
+const MAX_RUN_SECONDS: u32 = 300;
+
 /// Route 53's control plane.
 const DNS_REGION: &str = "us-east-1";
 const ZONE: &str = "trading.example.com";
@@ -47,6 +53,7 @@ const STANDBY_MAX: i64 = 2;
 const LOAD_BALANCER_ZONE: &str = "Z215JYRZR1TBD5";
 /// TTL of the plain failover records, in seconds (F6).
 const TTL_SECONDS: u32 = 60;
+const BYSTANDER_TTL_SECONDS: u32 = 300;
 
 /// One of the workload's two Regions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -146,9 +153,21 @@ pub fn function_of(call: &Call) -> Option<&str> {
     name.strip_prefix("failover-")?.strip_prefix(SUFFIX)?.strip_prefix('-')
 }
 
+/// Where the recovery plan comes from, and with it what there is to fail over in DNS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlanSource {
+    /// A document of the drill's own, with an alias pair and a plain pair of records.
+    #[default]
+    Document,
+    /// The one that the template composes from its parameters; it has one pair of records, here a CNAME.
+    Template,
+}
+
 /// The workload as it was created.
 #[derive(Debug)]
 pub struct World {
+    /// Where its recovery plan comes from.
+    pub plan: PlanSource,
     /// The endpoints that answer `/health`.
     pub endpoints: Endpoints,
     /// The hosted zone's id, without a path.
@@ -164,7 +183,7 @@ impl World {
     ///
     /// # Errors
     /// [`Error::Aws`] when the emulator refuses something.
-    pub async fn create(local: &LocalAws) -> Result<Self> {
+    pub async fn create(local: &LocalAws, plan: PlanSource) -> Result<Self> {
         let aws = local.emulator.aws();
         let account_id = local.emulator.account_id().to_owned();
         let endpoints = Endpoints {
@@ -175,9 +194,9 @@ impl World {
         for site in Site::ALL {
             create_services(&aws, site, local).await?;
         }
-        let zone_id = create_zone(&aws, &endpoints).await?;
+        let zone_id = create_zone(&aws, &endpoints, plan).await?;
         let before = WorldState::read(&aws, &zone_id, &local.gateway.scalable_targets()).await?;
-        Ok(Self { endpoints, zone_id, account_id, before })
+        Ok(Self { plan, endpoints, zone_id, account_id, before })
     }
 
     /// The endpoint of a Region.
@@ -201,7 +220,6 @@ impl World {
     /// writes, and it runs its tasks.
     #[must_use]
     pub fn serves_from(&self, state: &WorldState) -> Option<Site> {
-        use crate::endpoints::Condition;
         Site::ALL.into_iter().find(|site| {
             self.endpoint(*site).condition() == Condition::Serving
                 && state.traffic_goes_to(*site)
@@ -229,11 +247,14 @@ impl World {
             ("DrSetIdentifier", standby.set_identifier().to_owned()),
             ("PrimaryEndpointUrl", self.endpoints.primary.url()),
             ("DrEndpointUrl", self.endpoints.standby.url()),
-            ("PlanDocument", self.plan_document()),
             ("AwsCallTimeoutSeconds", "2".to_owned()),
             ("StepBudgetSeconds", "5".to_owned()),
         ];
-        parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        let plan = match self.plan {
+            PlanSource::Document => vec![("PlanDocument", self.plan_document())],
+            PlanSource::Template => composition(),
+        };
+        parameters.into_iter().chain(plan).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// The recovery plan. The one that the template composes has a single pair of records; this one has an
@@ -253,7 +274,7 @@ impl World {
                 "max_rpo_ms": 60_000,
                 "window_seconds": DECISION_WINDOW_SECONDS,
                 "interval_seconds": 1,
-                "give_up_seconds": 3 * DECISION_WINDOW_SECONDS,
+                "give_up_seconds": GIVE_UP_SECONDS,
             },
             "aurora": [{
                 "global_cluster_id": GLOBAL_CLUSTER,
@@ -272,15 +293,26 @@ impl World {
                     { "name": APP_NAME, "type": "AAAA", "set_identifiers": set_identifiers },
                 ],
             }],
-            "cooldown_seconds": 600,
-            "max_run_seconds": 300,
+            "cooldown_seconds": COOLDOWN_SECONDS,
+            "max_run_seconds": MAX_RUN_SECONDS,
         })
         .to_string()
     }
 }
 
-/// For how long the evidence has to agree in the drill's plan, in seconds.
-pub const DECISION_WINDOW_SECONDS: u32 = 4;
+/// The parameters from which the template composes the recovery plan.
+fn composition() -> Vec<(&'static str, String)> {
+    vec![
+        ("RecordType", "CNAME".to_owned()),
+        ("EcsServices", WORKLOAD_SERVICES.join(",")),
+        ("EcsDesiredCount", FULL_COUNT.to_string()),
+        ("DecisionWindowSeconds", DECISION_WINDOW_SECONDS.to_string()),
+        ("DecisionIntervalSeconds", "1".to_owned()),
+        ("GiveUpSeconds", GIVE_UP_SECONDS.to_string()),
+        ("CooldownSeconds", COOLDOWN_SECONDS.to_string()),
+        ("MaxRunSeconds", MAX_RUN_SECONDS.to_string()),
+    ]
+}
 
 /// The alarm that the plan takes for evidence.
 #[must_use]
@@ -362,7 +394,7 @@ async fn create_services(aws: &Aws, site: Site, local: &LocalAws) -> Result<()> 
     Ok(())
 }
 
-async fn create_zone(aws: &Aws, endpoints: &Endpoints) -> Result<String> {
+async fn create_zone(aws: &Aws, endpoints: &Endpoints, plan: PlanSource) -> Result<String> {
     let xml = format!(
         "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Name>{ZONE}</Name>\
          <CallerReference>drill</CallerReference></CreateHostedZoneRequest>"
@@ -376,9 +408,9 @@ async fn create_zone(aws: &Aws, endpoints: &Endpoints) -> Result<String> {
             Site::Standby => &endpoints.standby,
         };
         let check = create_health_check(aws, site, endpoint).await?;
-        records.extend(failover_records(site, role, &check));
+        records.extend(failover_records(plan, site, role, &check));
     }
-    records.extend(bystander_records());
+    records.extend(bystander_records(plan));
     let changes: Vec<String> = records
         .iter()
         .map(|record| {
@@ -409,49 +441,51 @@ async fn create_health_check(aws: &Aws, site: Site, endpoint: &Endpoint) -> Resu
     id_in(&answer, &["HealthCheck", "Id"])
 }
 
-/// An alias pair and a plain pair, each half with its Region's health check.
-fn failover_records(site: Site, role: &str, health_check: &str) -> [String; 2] {
+/// One half of each pair, with its Region's health check.
+fn failover_records(plan: PlanSource, site: Site, role: &str, health_check: &str) -> Vec<String> {
     let (city, region) = (site.city(), site.region());
     let address = match site {
         Site::Primary => "2001:db8::c",
         Site::Standby => "2001:db8::1e",
     };
-    let head = |record_type: &str| {
+    let load_balancer = format!("trading-{city}.{region}.elb.amazonaws.com");
+    let record = |record_type: &str, target: &str| {
         format!(
             "<Name>{APP_NAME}</Name><Type>{record_type}</Type><SetIdentifier>{city}</SetIdentifier>\
-             <Failover>{role}</Failover>"
+             <Failover>{role}</Failover>{target}<HealthCheckId>{health_check}</HealthCheckId>"
         )
     };
-    [
-        format!(
-            "{}<AliasTarget><HostedZoneId>{LOAD_BALANCER_ZONE}</HostedZoneId>\
-             <DNSName>trading-{city}.{region}.elb.amazonaws.com</DNSName>\
-             <EvaluateTargetHealth>true</EvaluateTargetHealth></AliasTarget>\
-             <HealthCheckId>{health_check}</HealthCheckId>",
-            head("A")
-        ),
-        format!(
-            "{}<TTL>{TTL_SECONDS}</TTL><ResourceRecords><ResourceRecord><Value>{address}</Value></ResourceRecord>\
-             </ResourceRecords><HealthCheckId>{health_check}</HealthCheckId>",
-            head("AAAA")
-        ),
-    ]
+    let alias = format!(
+        "<AliasTarget><HostedZoneId>{LOAD_BALANCER_ZONE}</HostedZoneId><DNSName>{load_balancer}</DNSName>\
+         <EvaluateTargetHealth>true</EvaluateTargetHealth></AliasTarget>"
+    );
+    match plan {
+        PlanSource::Document => vec![record("A", &alias), record("AAAA", &values(TTL_SECONDS, address))],
+        PlanSource::Template => vec![record("CNAME", &values(TTL_SECONDS, &load_balancer))],
+    }
 }
 
-/// Records in the same zone, one of them under the very name of the pairs.
-fn bystander_records() -> [String; 4] {
+/// Records in the same zone, one of them under the very name of the pairs, where DNS allows one.
+fn bystander_records(plan: PlanSource) -> Vec<String> {
     let plain = |name: &str, record_type: &str, value: &str| {
-        format!(
-            "<Name>{name}</Name><Type>{record_type}</Type><TTL>300</TTL><ResourceRecords><ResourceRecord>\
-             <Value>{value}</Value></ResourceRecord></ResourceRecords>"
-        )
+        format!("<Name>{name}</Name><Type>{record_type}</Type>{}", values(BYSTANDER_TTL_SECONDS, value))
     };
-    [
-        plain(APP_NAME, "TXT", "\"app\""),
+    let mut records = vec![
         plain(ZONE, "MX", "10 mx.example.com."),
         plain(&format!("status.{ZONE}"), "CNAME", "status.example.com."),
         plain(&format!("db.{ZONE}"), "A", "192.0.2.10"),
-    ]
+    ];
+    if plan == PlanSource::Document {
+        records.push(plain(APP_NAME, "TXT", "\"app\""));
+    }
+    records
+}
+
+fn values(ttl_seconds: u32, value: &str) -> String {
+    format!(
+        "<TTL>{ttl_seconds}</TTL><ResourceRecords><ResourceRecord><Value>{value}</Value></ResourceRecord>\
+         </ResourceRecords>"
+    )
 }
 
 async fn dns(aws: &Aws, path: &str, xml: &str) -> Result<String> {

@@ -3,15 +3,23 @@
 #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use drill::gateway::{Effect, KillPoint, Matcher, Outcome, Rule};
 use drill::progress::Progress;
 use drill::scenarios;
 use drill::stage::{Evidence, Stage};
+use drill::state::read_ledger;
 use drill::tools::{build_functions, ensure_tools};
+use drill::verdict::Check;
 use drill::world::SUFFIX;
 
 const SEED: u64 = 20_261_121;
+/// What an operation's status is while somebody has yet to finish it.
+const UNFINISHED: [&str; 3] = ["claimed", "intent", "unknown"];
+/// How often, and at what distance, the ledger is looked at for unfinished operations: for a minute.
+const ENDED_LOOKS: u32 = 120;
+const ENDED_POLL: Duration = Duration::from_millis(500);
 
 /// Where in an operation the process dies.
 #[derive(Clone, Copy, Debug)]
@@ -54,15 +62,32 @@ async fn a_failover_survives(function: &str, change: &str, point: Point) {
     scenario.play(&mut stage).await.expect("the run ends");
 
     assert_eq!(stage.local.gateway.rule_hits(rule), 1, "the process was killed once");
+    everything_has_ended(&stage).await;
     let evidence = stage.evidence().await.expect("the outcome can be read");
     for check in scenario.judge(&evidence) {
-        // A change whose caller was killed before it left is on record without having been made: counted below instead.
-        let counts_attempts = check.claim.starts_with("the only changes");
-        assert!(check.passed || counts_attempts, "{}: found {}", check.claim, check.found);
+        assert!(check.passed || is_about_an_undisturbed_run(&check), "{}: found {}", check.claim, check.found);
     }
     for (change, times) in changes_applied(&evidence) {
         let expected = if change == "RegisterScalableTarget" { drill::world::WORKLOAD_SERVICES.len() } else { 1 };
         assert_eq!(times, expected, "{change} was applied");
+    }
+}
+
+/// A change whose caller was killed before it left is on record without having been made; what was made is counted apart.
+/// And a takeover confirms later what has been serving for a while, so that the product's own figure is the larger one.
+fn is_about_an_undisturbed_run(check: &Check) -> bool {
+    check.claim.starts_with("the only changes") || check.claim.starts_with("the reported RTO")
+}
+
+/// Waits for a delivery that is tried again after the run has ended already.
+async fn everything_has_ended(stage: &Stage) {
+    let table = stage.output("LedgerTableName").expect("an output");
+    for _ in 0..ENDED_LOOKS {
+        let ledger = read_ledger(&stage.aws(), table).await.expect("the ledger can be read");
+        if ledger.iter().all(|item| !UNFINISHED.contains(&item.status.as_str())) {
+            return;
+        }
+        tokio::time::sleep(ENDED_POLL).await;
     }
 }
 

@@ -67,7 +67,8 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 fn decisions_hold_no_async_code_no_sdk_type_no_clock_and_no_environment() {
     for path in PURE {
         let code = code(path);
-        for forbidden in ["async ", ".await", "aws_sdk_", "aws_smithy_", "SystemTime", "Instant", "std::env", "Toolbox"] {
+        for forbidden in ["async ", ".await", "aws_sdk_", "aws_smithy_", "SystemTime", "Instant", "std::env", "Toolbox"]
+        {
             assert!(!code.contains(forbidden), "{path} contains {forbidden:?}");
         }
     }
@@ -76,7 +77,10 @@ fn decisions_hold_no_async_code_no_sdk_type_no_clock_and_no_environment() {
 #[test]
 fn only_the_acting_files_change_anything_in_aws() {
     let root = project_root();
-    let folders = FUNCTIONS.iter().map(|function| root.join("functions").join(function).join("src")).chain([root.join("shared/src")]);
+    let folders = FUNCTIONS
+        .iter()
+        .map(|function| root.join("functions").join(function).join("src"))
+        .chain([root.join("shared/src")]);
     for path in folders.flat_map(|folder| rust_files(&folder)) {
         let name = path.strip_prefix(&root).expect("within the project").to_string_lossy().into_owned();
         if MAY_CHANGE.contains(&name.as_str()) || name.starts_with("shared/src/testing") {

@@ -45,10 +45,7 @@ impl Authorization {
         let action = seen.iam_action();
         let role = match self.known_role(key) {
             Some(role) => role,
-            None => self
-                .find_role(key, peer, root)
-                .await
-                .ok_or_else(|| denied(seen, key, "the gateway found no Lambda function behind the call"))?,
+            None => self.find_role(seen, key, peer, root).await?,
         };
         let policies = policies_of(&role, root)
             .await
@@ -65,10 +62,18 @@ impl Authorization {
         self.roles.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    async fn find_role(&self, key: &str, peer: SocketAddr, root: &Aws) -> Option<String> {
+    async fn find_role(&self, seen: &Seen, key: &str, peer: SocketAddr, root: &Aws) -> Result<String, Fault> {
+        let Ok(Some(pid)) = tokio::task::spawn_blocking(move || process_of::owner_of(peer)).await else {
+            // Killed, or tired of waiting: nobody is there to be denied anything.
+            return Err(Fault::error(503, "CallerGone", "the caller hung up before its role was known"));
+        };
+        let role = self.role_of(pid, key, root).await;
+        role.ok_or_else(|| denied(seen, key, "the gateway found no Lambda function behind the call"))
+    }
+
+    async fn role_of(&self, pid: i32, key: &str, root: &Aws) -> Option<String> {
         let names = ["AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION", "AWS_ACCESS_KEY_ID"];
-        let find = move || process_of::owner_of(peer).map(|pid| process_of::environment_of(pid, &names));
-        let environment = tokio::task::spawn_blocking(find).await.ok()??;
+        let environment = process_of::environment_of(pid, &names);
         let [Some(function), Some(region), Some(process_key)] = environment.as_slice() else { return None };
         if process_key != key {
             return None;

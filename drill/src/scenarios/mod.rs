@@ -12,7 +12,7 @@ use std::pin::Pin;
 use crate::error::Result;
 use crate::stage::{Evidence, Run, Stage};
 use crate::verdict::{self, Check};
-use crate::world::{Site, WORKLOAD_SERVICES};
+use crate::world::{PlanSource, Site, WORKLOAD_SERVICES};
 
 /// A scenario's play.
 pub type Play<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
@@ -27,6 +27,11 @@ pub trait Scenario: Sync {
 
     /// What it expects of the product, in one sentence.
     fn expects(&self) -> &'static str;
+
+    /// Where the recovery plan comes from.
+    fn plan(&self) -> PlanSource {
+        PlanSource::default()
+    }
 
     /// Plays it: breaks things, then waits for the product.
     fn play<'a>(&'a self, stage: &'a mut Stage) -> Play<'a>;
@@ -57,6 +62,7 @@ fn moved_to(evidence: &Evidence, site: Site) -> Vec<Check> {
         verdict::services_run_at(evidence, site),
         verdict::minimum_raised_at(evidence, site),
         verdict::nothing_scaled_down(evidence),
+        verdict::other_services_untouched(evidence),
         verdict::records_point_to(evidence, site),
         verdict::other_records_untouched(evidence),
         verdict::endpoint_answers(evidence, site),

@@ -3,7 +3,7 @@
 use super::{Play, Scenario, moved_to, well_run};
 use crate::stage::{Evidence, Stage};
 use crate::verdict::{self, Check};
-use crate::world::{Site, WORKLOAD_SERVICES};
+use crate::world::{PlanSource, Site, WORKLOAD_SERVICES};
 
 /// An execution is started by hand, nothing is broken.
 pub(super) struct PlannedSwitchover;
@@ -19,6 +19,11 @@ impl Scenario for PlannedSwitchover {
 
     fn expects(&self) -> &'static str {
         "The workload moves to the standby Region by one switchover, and loses no data."
+    }
+
+    /// The plan that most people will have.
+    fn plan(&self) -> PlanSource {
+        PlanSource::Template
     }
 
     fn play<'a>(&'a self, stage: &'a mut Stage) -> Play<'a> {
