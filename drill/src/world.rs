@@ -467,16 +467,16 @@ fn failover_records(plan: PlanSource, site: Site, role: &str, health_check: &str
 
 /// Records in the same zone, one of them under the very name of the pairs, where DNS allows one.
 fn bystander_records(plan: PlanSource) -> Vec<String> {
-    let plain = |name: &str, record_type: &str, value: &str| {
+    let simple = |name: &str, record_type: &str, value: &str| {
         format!("<Name>{name}</Name><Type>{record_type}</Type>{}", values(BYSTANDER_TTL_SECONDS, value))
     };
     let mut records = vec![
-        plain(ZONE, "MX", "10 mx.example.com."),
-        plain(&format!("status.{ZONE}"), "CNAME", "status.example.com."),
-        plain(&format!("db.{ZONE}"), "A", "192.0.2.10"),
+        simple(ZONE, "MX", "10 mx.example.com."),
+        simple(&format!("status.{ZONE}"), "CNAME", "status.example.com."),
+        simple(&format!("db.{ZONE}"), "A", "192.0.2.10"),
     ];
     if plan == PlanSource::Document {
-        records.push(plain(APP_NAME, "TXT", "\"app\""));
+        records.push(simple(APP_NAME, "TXT", "\"app\""));
     }
     records
 }

@@ -11,14 +11,16 @@ use drill::moment::Moment;
 use drill::progress::Progress;
 use drill::tools::ensure_tools;
 use drill::watcher::Watcher;
-use drill::world::{FULL_COUNT, GLOBAL_CLUSTER, STANDBY_COUNT, Site, WORKLOAD_SERVICES, World, publish_lag};
+use drill::world::{
+    FULL_COUNT, GLOBAL_CLUSTER, PlanSource, STANDBY_COUNT, Site, WORKLOAD_SERVICES, World, publish_lag,
+};
 
 async fn create() -> (LocalAws, World) {
     let progress = Progress::silent();
     let tools = ensure_tools(&progress).await.unwrap();
     let options = LocalAwsOptions { run_dir: tools.new_run_dir().unwrap(), seed: 1, wait_scale: 1.0 };
     let local = LocalAws::start(&tools, options, &progress).await.unwrap();
-    let world = World::create(&local).await.unwrap();
+    let world = World::create(&local, PlanSource::Document).await.unwrap();
     (local, world)
 }
 
