@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Collected, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -131,7 +131,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     if path.ends_with("/invocation/next") {
         return Ok(next(&shared).await);
     }
-    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = request.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default();
     if path.contains("/runtime/") {
         let error = (!path.ends_with("/response")).then(|| String::from_utf8_lossy(&body).into_owned());
         #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]

@@ -1,6 +1,6 @@
 //! Functions killed in mid-call, by SIGKILL of the real process at chosen points of a failover: each run ends where an
 //! undisturbed one does, with each change to AWS made once (F3, X7).
-#![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a failed expectation is a failed test, with its seed")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;

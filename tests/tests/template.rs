@@ -1,5 +1,4 @@
 //! The template as CloudFormation's linter sees it.
-#![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
 use std::process::Command;
 
