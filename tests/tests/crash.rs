@@ -67,16 +67,19 @@ async fn a_failover_survives(function: &str, change: &str, point: Point) {
     for check in scenario.judge(&evidence) {
         assert!(check.passed || is_about_an_undisturbed_run(&check), "{}: found {}", check.claim, check.found);
     }
-    for (change, times) in changes_applied(&evidence) {
+    let mut applied = changes_applied(&evidence);
+    assert!(applied.remove("Publish").is_some_and(|times| times > 0), "people were told that a failover is considered");
+    for (change, times) in applied {
         let expected = if change == "RegisterScalableTarget" { drill::world::WORKLOAD_SERVICES.len() } else { 1 };
         assert_eq!(times, expected, "{change} was applied");
     }
 }
 
-/// A change whose caller was killed before it left is on record without having been made; what was made is counted apart.
-/// And a takeover confirms later what has been serving for a while, so that the product's own figure is the larger one.
+/// A change whose caller was killed before it left is on record without having been made, and a delivery that is tried
+/// again may tell people when the run has ended already: what was made is counted apart. And a takeover confirms later
+/// what has been serving for a while, so that the product's own figure is the larger one.
 fn is_about_an_undisturbed_run(check: &Check) -> bool {
-    check.claim.starts_with("the only changes") || check.claim.starts_with("the reported RTO")
+    ["the only changes", "people were told", "the reported RTO"].iter().any(|claim| check.claim.starts_with(claim))
 }
 
 /// Waits for a delivery that is tried again after the run has ended already.
@@ -98,6 +101,7 @@ fn changes_applied(evidence: &Evidence) -> BTreeMap<&str, usize> {
         ("RegisterScalableTarget", 0),
         ("ChangeResourceRecordSets", 0),
         ("StartExecution", 0),
+        ("Publish", 0),
     ]);
     for call in &evidence.calls {
         let reached = match &call.outcome {

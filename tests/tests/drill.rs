@@ -12,9 +12,6 @@ use tokio::sync::Mutex;
 /// Shown with a failed verdict, so that the run can be repeated with `cargo drill --seed`.
 const SEED: u64 = 20_261_121;
 
-/// From the decision to the end; the emulator itself takes about a second of it until a record change is in sync.
-const LONGEST_EXECUTION_MS: u64 = 3_000;
-
 /// A scenario's times mean something only while it has the machine to itself.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
@@ -36,8 +33,6 @@ async fn a_lost_region_is_recovered_in_the_other_one_with_each_change_made_once(
     let played = passes("region-loss").await;
     let run = &played.report.runs[0];
     assert!(run.timeline.steps.iter().any(|step| step.name == "promote-aurora" && step.calls_made() > 0));
-    let execution_ms = run.timeline.execution_ms.expect("it was decided");
-    assert!(execution_ms < LONGEST_EXECUTION_MS, "from the decision to the end it took {execution_ms} ms");
 }
 
 #[tokio::test(flavor = "multi_thread")]

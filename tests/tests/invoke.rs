@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use drill::emulator::LocalAws;
 use drill::endpoints::Endpoint;
 use drill::gateway::Call;
-use drill::world::{GLOBAL_CLUSTER, PLAN, Site, World};
+use drill::world::{GLOBAL_CLUSTER, PLAN, PlanSource, Site, World};
 use failover::env::Env;
 use failover_tests::local_lambda::{Invocation, LocalLambda};
 use failover_tests::{DR_REGION, LEDGER_TABLE, create_ledger_table, local_aws, project_root};
@@ -234,7 +234,7 @@ impl Bench {
             let put = json!({ "TableName": LEDGER_TABLE, "Item": item });
             aws.json("dynamodb", DR_REGION, "PutItem", &put).await.expect("the plan's item");
         }
-        World::create(&self.local).await.expect("the world is created")
+        World::create(&self.local, PlanSource::default()).await.expect("the world is created")
     }
 
     /// Runs a sample in a new world; gives the calls to AWS it made, too.
