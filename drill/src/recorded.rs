@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::execution::{Event, Execution};
-use crate::gateway::{Call, Caller, LedgerWrite, Outcome};
+use crate::gateway::{Call, Caller, LedgerWrite, Outcome, TraceSegment};
 use crate::listener::Message;
 use crate::moment::Moment;
 use crate::stage::{Evidence, Run};
@@ -182,5 +182,20 @@ pub(crate) fn evidence() -> Evidence {
         calls: calls(),
         endpoint_answers: BTreeMap::from([(Site::Primary, false), (Site::Standby, true)]),
         dead_letters: 0,
+        traces: traces(),
     }
+}
+
+/// One subsegment for each step, and one for a call.
+fn traces() -> Vec<TraceSegment> {
+    let steps = ["promote-aurora", "scale-ecs", "shift-dns"].map(|step| json!({ "name": step }));
+    let call = json!({ "name": "rds", "namespace": "aws", "aws": { "operation": "FailoverGlobalCluster" } });
+    let documents = steps.into_iter().chain([call]);
+    documents
+        .map(|mut document| {
+            document["annotations"] = json!({ "failover_id": run().execution.name });
+            let caller = Caller { app: None, access_key_id: None };
+            TraceSegment { at: SystemTime::UNIX_EPOCH, region: Site::Standby.region().to_owned(), caller, document }
+        })
+        .collect()
 }

@@ -15,7 +15,7 @@ use crate::emulator::{LocalAws, LocalAwsOptions};
 use crate::endpoints::Condition;
 use crate::error::{Error, Result};
 use crate::execution::{self, Event, Execution};
-use crate::gateway::{Call, Rule, RuleId};
+use crate::gateway::{Call, Rule, RuleId, TraceSegment};
 use crate::listener::{Listener, Message};
 use crate::moment::Moment;
 use crate::progress::{Progress, Task};
@@ -122,6 +122,8 @@ pub struct Evidence {
     pub endpoint_answers: BTreeMap<Site, bool>,
     /// Messages in the dead-letter queues.
     pub dead_letters: u64,
+    /// What the functions sent to X-Ray.
+    pub traces: Vec<TraceSegment>,
 }
 
 impl Stage {
@@ -394,6 +396,7 @@ impl Stage {
             calls: self.local.gateway.calls(),
             endpoint_answers,
             dead_letters,
+            traces: self.local.gateway.trace_segments(),
         })
     }
 

@@ -352,6 +352,20 @@ pub fn people_told(run: &Run, words: &[&str]) -> Check {
     Check::new(claim, passed, listed(run.told.iter().map(|message| message.subject.clone())))
 }
 
+/// X-Ray has a subsegment for each of the steps of this run, under the failover's id, and for calls that it made (F10).
+#[must_use]
+pub fn traced(evidence: &Evidence, run: &Run, steps: &[&str]) -> Check {
+    let of_run = evidence.traces.iter().map(|segment| &segment.document);
+    let of_run = of_run.filter(|document| document["annotations"]["failover_id"] == run.execution.name.as_str());
+    let (calls, own): (Vec<_>, Vec<_>) = of_run.partition(|document| document["namespace"] == "aws");
+    let missing = steps.iter().filter(|step| !own.iter().any(|document| document["name"] == **step));
+    let missing: Vec<String> = missing.map(|step| (*step).to_owned()).collect();
+    let claim = format!("X-Ray has each step of {}, and its calls to AWS", run.execution.name);
+    let found =
+        format!("{} steps and {} calls; without a subsegment: {}", own.len(), calls.len(), listed(missing.clone()));
+    Check::new(claim, missing.is_empty() && !calls.is_empty(), found)
+}
+
 fn millis(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -414,6 +428,7 @@ mod tests {
             nothing_denied(evidence),
             nothing_undelivered(evidence),
             people_told(run, &["considered", "started", "succeeded"]),
+            traced(evidence, run, &["promote-aurora", "scale-ecs", "shift-dns"]),
             rto_is_true(run),
             rpo_is_true(run),
         ]
@@ -445,6 +460,12 @@ mod tests {
     #[test]
     fn a_database_that_was_not_promoted_is_seen() {
         only(&failing(|e| e.after.members = e.before.members.clone()), "only writer");
+    }
+
+    #[test]
+    fn a_step_that_left_no_trace_is_seen() {
+        only(&failing(|e| e.traces.retain(|segment| segment.document["name"] != "scale-ecs")), "X-Ray");
+        only(&failing(|e| e.traces.retain(|segment| segment.document["namespace"] != "aws")), "X-Ray");
     }
 
     #[test]

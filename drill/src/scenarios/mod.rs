@@ -73,7 +73,7 @@ fn moved_to(evidence: &Evidence, site: Site) -> Vec<Check> {
 }
 
 /// What holds of each run that moved the workload: one operation per step, people told, true figures.
-fn well_run(evidence: &Evidence, run: &Run) -> [Check; 4] {
+fn well_run(evidence: &Evidence, run: &Run) -> [Check; 5] {
     let (steps, told): (&[&str], &[&str]) = if run.unplanned {
         (&["promote-aurora", "scale-ecs", "shift-dns", "trigger"], &["considered", "started", "succeeded"])
     } else {
@@ -83,6 +83,7 @@ fn well_run(evidence: &Evidence, run: &Run) -> [Check; 4] {
     [
         verdict::ledger_complete(evidence, run, steps),
         verdict::people_told(run, told),
+        verdict::traced(evidence, run, &["promote-aurora", "scale-ecs", "shift-dns"]),
         verdict::rto_is_true(run),
         verdict::rpo_is_true(run),
     ]
