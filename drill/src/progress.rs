@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 /// How often the elapsed times on a terminal are redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
+/// How much of a detail a plain line shows, in characters.
+const PLAIN_DETAIL: usize = 90;
 /// Without a terminal, how often a running task may say something.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 /// Terminal width in columns when the terminal does not tell.
@@ -156,7 +158,9 @@ impl Screen {
         task.detail = detail;
         if !live && task.said.elapsed() >= PLAIN_INTERVAL {
             task.said = Instant::now();
-            let text = format!("      {}: {}", task.name, task.detail);
+            // What a program says of itself may be long; the whole of it is in its log.
+            let detail: String = task.detail.chars().take(PLAIN_DETAIL).collect();
+            let text = format!("      {}: {detail}", task.name);
             self.permanent(&text);
         }
     }
