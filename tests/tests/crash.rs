@@ -1,5 +1,5 @@
-//! Functions killed in mid-call, by SIGKILL of the real process at chosen points of a failover: each run ends where an
-//! undisturbed one does, with each change to AWS made once (F3, X7).
+//! Functions killed in mid-call, by SIGKILL of the real process at chosen points of a failover, and changes whose answer
+//! is lost: each run ends where an undisturbed one does, with each change to AWS made once (F3, X7).
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a failed expectation is a failed test, with its seed")]
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ const UNFINISHED: [&str; 3] = ["claimed", "intent", "unknown"];
 const ENDED_LOOKS: u32 = 120;
 const ENDED_POLL: Duration = Duration::from_millis(500);
 
-/// Where in an operation the process dies.
+/// Where in an operation the process dies, or what else befalls it.
 #[derive(Clone, Copy, Debug)]
 enum Point {
     /// The claim is written; the gate's read never leaves.
@@ -32,24 +32,28 @@ enum Point {
     AfterCall,
     /// The outcome was seen; the completion is never written.
     BeforeCompletion,
+    /// AWS has made the change, and the connection breaks before its answer; the process lives.
+    AnswerLost,
 }
 
 impl Point {
     fn rule(self, function: &str, change: &str) -> Rule {
         let caller = Matcher::any().caller(format!("failover-{SUFFIX}-{function}"));
-        let (matcher, kill) = match self {
-            Self::AfterClaim => (caller.operation("GetItem"), KillPoint::BeforeForwarding),
-            Self::AfterIntent => (caller.operation(change), KillPoint::BeforeForwarding),
-            Self::AfterCall => (caller.operation(change), KillPoint::AfterForwarding),
-            Self::BeforeCompletion => {
-                (caller.operation("UpdateItem").body_contains("\"completed\""), KillPoint::BeforeForwarding)
-            }
+        let (matcher, effect) = match self {
+            Self::AfterClaim => (caller.operation("GetItem"), Effect::KillCaller(KillPoint::BeforeForwarding)),
+            Self::AfterIntent => (caller.operation(change), Effect::KillCaller(KillPoint::BeforeForwarding)),
+            Self::AfterCall => (caller.operation(change), Effect::KillCaller(KillPoint::AfterForwarding)),
+            Self::BeforeCompletion => (
+                caller.operation("UpdateItem").body_contains("\"completed\""),
+                Effect::KillCaller(KillPoint::BeforeForwarding),
+            ),
+            Self::AnswerLost => (caller.operation(change), Effect::DropAnswer),
         };
-        Rule::new(format!("kill {function} {self:?}"), matcher, Effect::KillCaller(kill)).times(1)
+        Rule::new(format!("{function}: {self:?}"), matcher, effect).times(1)
     }
 }
 
-/// Plays the loss of a Region with one kill in it, and judges it as if nothing had been killed.
+/// Plays the loss of a Region with one such mishap in it, and judges it as if nothing had happened.
 async fn a_failover_survives(function: &str, change: &str, point: Point) {
     println!("seed {SEED}");
     let progress = Progress::silent();
@@ -61,7 +65,7 @@ async fn a_failover_survives(function: &str, change: &str, point: Point) {
 
     scenario.play(&mut stage).await.expect("the run ends");
 
-    assert_eq!(stage.local.gateway.rule_hits(rule), 1, "the process was killed once");
+    assert_eq!(stage.local.gateway.rule_hits(rule), 1, "the mishap happened once");
     everything_has_ended(&stage).await;
     let evidence = stage.evidence().await.expect("the outcome can be read");
     for check in scenario.judge(&evidence) {
@@ -118,7 +122,7 @@ fn changes_applied(evidence: &Evidence) -> BTreeMap<&str, usize> {
     applied
 }
 
-macro_rules! killed {
+macro_rules! mishaps {
     ($($name:ident: $function:literal, $change:literal, $point:ident;)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,7 +133,7 @@ macro_rules! killed {
     };
 }
 
-killed! {
+mishaps! {
     promote_aurora_killed_after_its_claim_is_taken_over: "promote-aurora", "FailoverGlobalCluster", AfterClaim;
     promote_aurora_killed_after_its_intent_promotes_once: "promote-aurora", "FailoverGlobalCluster", AfterIntent;
     promote_aurora_killed_after_its_call_promotes_once: "promote-aurora", "FailoverGlobalCluster", AfterCall;
@@ -146,4 +150,7 @@ killed! {
     health_probe_killed_after_its_call_starts_one_execution: "health-probe", "StartExecution", AfterCall;
     health_probe_killed_before_its_completion_starts_one_execution: "health-probe", "StartExecution", BeforeCompletion;
     health_probe_killed_at_its_first_gate_decides_once: "health-probe", "StartExecution", AfterClaim;
+    promote_aurora_whose_answer_is_lost_promotes_once: "promote-aurora", "FailoverGlobalCluster", AnswerLost;
+    scale_ecs_whose_answer_is_lost_scales_once: "scale-ecs", "RegisterScalableTarget", AnswerLost;
+    shift_dns_whose_answer_is_lost_shifts_once: "shift-dns", "ChangeResourceRecordSets", AnswerLost;
 }
