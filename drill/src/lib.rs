@@ -14,6 +14,7 @@ pub mod listener;
 pub mod moment;
 pub mod process;
 pub mod progress;
+pub mod question;
 #[cfg(test)]
 mod recorded;
 pub mod report;

@@ -110,6 +110,7 @@ pub(crate) fn run() -> Run {
         served_again: Some(lost.plus(Duration::from_millis(5_090))),
         lag_ms: 632,
         unplanned: true,
+        answered: None,
         told: told.into_iter().map(message).collect(),
         history: history(),
         execution,

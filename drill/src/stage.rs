@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::aws::Aws;
 use crate::deploy::{Deployment, deploy};
@@ -19,6 +19,7 @@ use crate::gateway::{Call, Rule, RuleId, TraceSegment};
 use crate::listener::{Listener, Message};
 use crate::moment::Moment;
 use crate::progress::{Progress, Task};
+use crate::question::{Answer, Question};
 use crate::state::{LedgerItem, WorldState, queue_length, read_ledger};
 use crate::tools::Tools;
 use crate::watcher::Watcher;
@@ -30,6 +31,12 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 const RUN_LIMIT: Duration = Duration::from_secs(120);
 /// How often a run is looked at.
 const POLL: Duration = Duration::from_millis(100);
+/// How long a run may take to ask a person.
+const QUESTION_LIMIT: Duration = Duration::from_secs(60);
+/// What the subject of a question says.
+pub const QUESTION: &str = "needs your approval";
+/// How the names of executions begin that the product starts for an alarm.
+const BY_ALARM: &str = "alarm-";
 /// How long deliveries that came late may still be at work after a run's end.
 const SETTLE_LIMIT: Duration = Duration::from_secs(30);
 /// When the gateway saw no call for this long, nothing is at work any more.
@@ -65,6 +72,8 @@ pub struct Stage {
     lag_ms: u64,
     blackout: Option<RuleId>,
     incident: Option<Moment>,
+    answered: Option<Moment>,
+    heard: Vec<Message>,
 }
 
 /// Something that the drill did, or saw happen.
@@ -97,8 +106,18 @@ pub struct Run {
     pub lag_ms: u64,
     /// Whether the Region was lost.
     pub unplanned: bool,
+    /// When the drill answered its question, as a person; none if it asked none.
+    pub answered: Option<Moment>,
     /// What people were told meanwhile.
     pub told: Vec<Message>,
+}
+
+impl Run {
+    /// Whether an alarm started it, not a person.
+    #[must_use]
+    pub fn by_alarm(&self) -> bool {
+        self.execution.name.starts_with(BY_ALARM)
+    }
 }
 
 /// Everything that a verdict is made from.
@@ -178,6 +197,8 @@ impl Stage {
             lag_ms,
             blackout: None,
             incident: None,
+            answered: None,
+            heard: Vec::new(),
         })
     }
 
@@ -233,6 +254,17 @@ impl Stage {
         self.incident = Some(at);
     }
 
+    /// Lets replication to the standby Region fall behind.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it.
+    pub async fn fall_behind(&mut self, lag_ms: u64) -> Result<()> {
+        self.lag_ms = lag_ms;
+        world::publish_lag(&self.aws(), Site::Standby, lag_ms).await?;
+        self.tell(format!("replication to {} falls {lag_ms} ms behind", Site::Standby));
+        Ok(())
+    }
+
     /// Brings a lost Region back; Aurora's cluster there rejoins as a secondary.
     ///
     /// # Errors
@@ -260,6 +292,15 @@ impl Stage {
         Ok(at)
     }
 
+    /// Sets the alarm on the endpoint to OK, which starts nothing.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it.
+    pub async fn clear_alarm(&mut self) -> Result<()> {
+        self.tell("the alarm on the endpoint goes to OK");
+        self.set_alarm(self.output("EndpointAlarmName")?, "OK").await
+    }
+
     /// Sets the alarm that the plan takes for evidence to ALARM; it starts nothing.
     ///
     /// # Errors
@@ -281,15 +322,83 @@ impl Stage {
     /// # Errors
     /// [`Error::Aws`] when the emulator refuses it.
     pub async fn order_switchover(&mut self, target: Site, reason: &str) -> Result<Moment> {
-        let trigger = json!({
-            "kind": "manual", "mode": "switchover", "target_region": target.region(), "reason": reason,
-        });
+        self.tell(format!("a person starts a switchover to {target}: {reason}"));
+        self.order(json!({ "mode": "switchover", "target_region": target.region(), "reason": reason }), target).await
+    }
+
+    /// The same, with mode failover.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it.
+    pub async fn order_failover(&mut self, target: Site, reason: &str) -> Result<Moment> {
+        self.tell(format!("a person starts a failover to {target}: {reason}"));
+        self.order(json!({ "mode": "failover", "target_region": target.region(), "reason": reason }), target).await
+    }
+
+    /// A switchover as a dry run.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it.
+    pub async fn rehearse_switchover(&mut self, target: Site, reason: &str) -> Result<Moment> {
+        self.tell(format!("a person starts a dry run of a switchover to {target}: {reason}"));
+        let order =
+            json!({ "mode": "switchover", "target_region": target.region(), "reason": reason, "dry_run": true });
+        self.order(order, target).await
+    }
+
+    async fn order(&mut self, mut trigger: Value, target: Site) -> Result<Moment> {
+        trigger["kind"] = "manual".into();
         let name = format!("manual-to-{target}-{:08x}", self.random.u32(..));
         let input = json!({ "plan": world::PLAN, "trigger": trigger }).to_string();
         let start = json!({ "stateMachineArn": self.output("StateMachineArn")?, "name": name, "input": input });
-        let at = self.tell(format!("a person starts a switchover to {target}: {reason}"));
+        let at = Moment::now();
         self.aws().json("states", Site::Standby.region(), "StartExecution", &start).await?;
         Ok(at)
+    }
+
+    /// Sets the plan's kill switch in the ledger, as the README's command does.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it.
+    pub async fn set_kill_switch(&mut self) -> Result<()> {
+        self.tell("a person sets the plan's kill switch");
+        let input = json!({
+            "TableName": self.output("LedgerTableName")?,
+            "Key": { "operation_id": { "S": format!("plan#{}", world::PLAN) } },
+            "UpdateExpression": "SET kill_switch = :on",
+            "ExpressionAttributeValues": { ":on": { "BOOL": true } },
+        });
+        self.aws().json("dynamodb", Site::Standby.region(), "UpdateItem", &input).await?;
+        Ok(())
+    }
+
+    /// Waits until the run that is under way asks people, and reads the question.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] when it does not ask, [`Error::Unexpected`] when the message can't be answered.
+    pub async fn await_question(&mut self) -> Result<Question> {
+        let task = self.progress.task("waiting to be asked");
+        let deadline = tokio::time::Instant::now() + QUESTION_LIMIT;
+        loop {
+            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            let message = self.notifications.next(left).await?;
+            self.heard.push(message.clone());
+            if message.subject.contains(QUESTION) {
+                task.done(&message.subject);
+                return Question::parse(&message.text);
+            }
+        }
+    }
+
+    /// Answers a question as its message says, with `aws stepfunctions send-task-success`.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it.
+    pub async fn answer(&mut self, answer: &Answer) -> Result<()> {
+        self.answered = Some(self.tell(format!("a person answers {}", answer.output)));
+        let input = json!({ "taskToken": answer.task_token, "output": answer.output });
+        self.aws().json("states", &answer.region, "SendTaskSuccess", &input).await?;
+        Ok(())
     }
 
     /// Waits for the run that an alarm or an order started, to its end.
@@ -305,6 +414,8 @@ impl Stage {
         let served_again = target.and_then(|target| self.watcher.served_from_since(target, begins));
         let took = execution.stopped.unwrap_or_else(Moment::now).since(ordered).as_secs_f64();
         task.done(format!("{} after {took:.1} s", execution.status));
+        let mut told = std::mem::take(&mut self.heard);
+        told.extend(self.notifications.all().await?);
         self.runs.push(Run {
             label: label.to_owned(),
             target,
@@ -315,7 +426,8 @@ impl Stage {
             served_again,
             lag_ms: self.lag_ms,
             unplanned: self.incident.is_some(),
-            told: self.notifications.all().await?,
+            answered: self.answered.take(),
+            told,
         });
         Ok(())
     }

@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::gateway::Outcome;
-use crate::stage::{Evidence, Run};
+use crate::gateway::{Call, Outcome};
+use crate::listener::Message;
+use crate::moment::Moment;
+use crate::stage::{Evidence, QUESTION, Run};
 use crate::state::RecordSet;
-use crate::world::{BYSTANDER_SERVICE, FULL_COUNT, Site, WORKLOAD_SERVICES, function_of};
+use crate::world::{BYSTANDER_SERVICE, FULL_COUNT, MAX_RPO_MS, Site, WORKLOAD_SERVICES, function_of};
 
 /// Services in which a failover changes something. The ledger and notifications are not the workload.
 const WORKLOAD_APIS: [&str; 4] = ["rds", "ecs", "route53", "application-autoscaling"];
+/// What the functions send to X-Ray with.
+const TRACES: &str = "PutTraceSegments";
 /// How an operation that changes nothing begins.
 const READING: [&str; 4] = ["Describe", "List", "Get", "Test"];
 /// By how much the product's times may differ from the drill's, in milliseconds: the drill looks every
@@ -221,16 +225,65 @@ pub fn no_generation_claimed(evidence: &Evidence) -> Check {
     Check::new("no failover was claimed in the ledger", generation == "0", format!("generation {generation}"))
 }
 
+/// The ledger has no item at all.
+#[must_use]
+pub fn ledger_is_empty(evidence: &Evidence) -> Check {
+    let items = evidence.ledger.iter().map(|item| item.operation_id.clone());
+    Check::new("the ledger is empty", evidence.ledger.is_empty(), listed(items))
+}
+
+/// The plan's kill switch is still set.
+#[must_use]
+pub fn kill_switch_set(evidence: &Evidence) -> Check {
+    let plan = evidence.ledger.iter().find(|item| item.is_plan());
+    let value = plan.and_then(|plan| plan.attributes.get("kill_switch")).map_or("-", String::as_str);
+    Check::new("the plan's kill switch is still set", value == "true", value)
+}
+
+/// The functions' calls that write something, however they ended.
+fn writes(evidence: &Evidence) -> impl Iterator<Item = &Call> {
+    let reads = |call: &Call| READING.iter().any(|verb| call.operation.starts_with(verb));
+    evidence.calls.iter().filter(move |call| function_of(call).is_some() && !reads(call))
+}
+
+fn changes_workload(call: &Call) -> bool {
+    WORKLOAD_APIS.contains(&call.service.as_str())
+}
+
+/// No function wrote anything anywhere, the ledger included; traces are telemetry.
+#[must_use]
+pub fn nothing_written(evidence: &Evidence) -> Check {
+    let written = writes(evidence).filter(|call| call.operation != TRACES).map(|call| call.iam_action.clone());
+    let written: Vec<String> = written.collect();
+    Check::new("no function wrote anything, not even to the ledger", written.is_empty(), listed(written))
+}
+
+/// People were asked, because of the lag that the drill set and for nothing else.
+#[must_use]
+pub fn asked_for_the_lag(run: &Run) -> Check {
+    let reason = format!("The replication lag is {} ms, and the plan lets no more than {MAX_RPO_MS} ms", run.lag_ms);
+    let questions: Vec<&Message> = run.told.iter().filter(|message| message.subject.contains(QUESTION)).collect();
+    let passed = questions.len() == 1 && questions.iter().all(|question| question.text.contains(&reason));
+    let claim = format!("people were asked once, for a lag of {} ms where {MAX_RPO_MS} ms are allowed", run.lag_ms);
+    Check::new(claim, passed, listed(questions.into_iter().map(|question| question.text.clone())))
+}
+
+/// Until a person answered the run's question, no call changed the workload.
+#[must_use]
+pub fn nothing_changed_before_the_answer(evidence: &Evidence, run: &Run) -> Check {
+    let early = |call: &&Call| run.answered.is_none_or(|answered| Moment::from(call.at) < answered);
+    let early = writes(evidence).filter(|call| changes_workload(call)).filter(early);
+    let early: Vec<String> = early.map(|call| call.iam_action.clone()).collect();
+    let passed = run.answered.is_some() && early.is_empty();
+    Check::new("nothing was changed before a person had answered", passed, listed(early))
+}
+
 /// The calls that changed the workload are exactly these, however they ended.
 #[must_use]
 pub fn changes_made(evidence: &Evidence, expected: &[(&str, u32)]) -> Check {
     let mut found: BTreeMap<&str, u32> = BTreeMap::new();
-    for call in &evidence.calls {
-        let by_function = function_of(call).is_some();
-        let reads = READING.iter().any(|verb| call.operation.starts_with(verb));
-        if by_function && WORKLOAD_APIS.contains(&call.service.as_str()) && !reads {
-            *found.entry(&call.iam_action).or_default() += 1;
-        }
+    for call in writes(evidence).filter(|call| changes_workload(call)) {
+        *found.entry(&call.iam_action).or_default() += 1;
     }
     let claim = if expected.is_empty() {
         "no call changed anything".to_owned()
@@ -321,6 +374,30 @@ pub fn decided(run: &Run, decision: &str) -> Check {
     Check::new(format!("the decision was {decision}"), found == decision, format!("{found}: {message}"))
 }
 
+/// The reason of that decision names this.
+#[must_use]
+pub fn reason_names(run: &Run, words: &str) -> Check {
+    let reason = run.execution.output["message"].as_str().unwrap_or_default();
+    Check::new(format!("its reason names: {words}"), reason.contains(words), reason)
+}
+
+/// Each of these steps was asked and said what it would do, and the report claims no recovery.
+#[must_use]
+pub fn rehearsed(run: &Run, steps: &[&str]) -> Check {
+    let would_act = |step: &str| {
+        let operation = format!("{}#{step}#", run.execution.name);
+        run.history.iter().map(|event| &event.output["Payload"]).any(|answer| {
+            let id = answer["operation_id"].as_str().unwrap_or_default();
+            answer["status"] == "would_act" && id.starts_with(&operation) && answer["action"].is_object()
+        })
+    };
+    let found: Vec<&str> = steps.iter().copied().filter(|step| would_act(step)).collect();
+    let report = &run.execution.output;
+    let no_recovery = report["outcome"] == "succeeded" && report["rto_ms"].is_null() && report["rpo_ms"].is_null();
+    let claim = format!("{} said what they would do, and no recovery is reported", steps.join(", "));
+    Check::new(claim, found == steps && no_recovery, format!("{}; {}", found.join(", "), report["outcome"]))
+}
+
 /// There are at least so many.
 #[must_use]
 pub fn at_least(claim: impl Into<String>, wanted: usize, found: usize) -> Check {
@@ -395,7 +472,6 @@ fn short_arn(arn: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::Call;
     use crate::recorded::{self, call_of, world_at};
 
     const OK: Outcome = Outcome::Ok { status: 200 };
@@ -627,6 +703,75 @@ mod tests {
         let check = world_unchanged(&evidence);
         assert_eq!((check.passed, check.found.as_str()), (false, "scaling limits"));
         assert!(!no_generation_claimed(&evidence).passed, "the recorded plan item has generation 1");
+    }
+
+    #[test]
+    fn a_dry_run_may_trace_and_read_and_nothing_else() {
+        let mut evidence = recorded::evidence();
+        assert!(!nothing_written(&evidence).passed && !ledger_is_empty(&evidence).passed);
+        evidence.calls =
+            vec![call_of("shift-dns", "xray", "PutTraceSegments", OK), call_of("shift-dns", "dynamodb", "GetItem", OK)];
+        evidence.ledger.clear();
+        assert!(nothing_written(&evidence).passed && ledger_is_empty(&evidence).passed);
+        evidence.calls.push(call_of("shift-dns", "dynamodb", "UpdateItem", Outcome::NoAnswer));
+        assert_eq!(nothing_written(&evidence).found, "dynamodb:UpdateItem");
+    }
+
+    #[test]
+    fn a_rehearsal_has_an_action_of_each_step_and_reports_no_recovery() {
+        let mut run = recorded::run();
+        assert!(!rehearsed(&run, &["promote-aurora"]).passed, "it was promoted, not rehearsed");
+        let id = format!("{}#promote-aurora#trading", run.execution.name);
+        let answer = |action: serde_json::Value| {
+            let payload = serde_json::json!({ "operation_id": id, "status": "would_act", "action": action });
+            crate::execution::Event { output: serde_json::json!({ "Payload": payload }), ..Default::default() }
+        };
+        run.execution.output = serde_json::json!({ "outcome": "succeeded" });
+        run.history = vec![answer(serde_json::json!({ "mode": "switchover" }))];
+        assert!(rehearsed(&run, &["promote-aurora"]).passed);
+        assert!(!rehearsed(&run, &["promote-aurora", "scale-ecs"]).passed);
+        run.execution.output["rto_ms"] = 1.into();
+        assert!(!rehearsed(&run, &["promote-aurora"]).passed);
+        run.execution.output["rto_ms"].take();
+        run.history = vec![answer(serde_json::Value::Null)];
+        assert!(!rehearsed(&run, &["promote-aurora"]).passed);
+    }
+
+    #[test]
+    fn a_change_before_the_answer_is_seen_and_so_is_a_question_without_one() {
+        let (evidence, mut run) = (recorded::evidence(), recorded::run());
+        assert!(!nothing_changed_before_the_answer(&evidence, &run).passed);
+        run.answered = run.execution.stopped;
+        assert!(!nothing_changed_before_the_answer(&evidence, &run).passed);
+        run.answered = Some(run.begins);
+        assert!(nothing_changed_before_the_answer(&evidence, &run).passed);
+    }
+
+    #[test]
+    fn a_question_has_to_come_once_and_to_name_the_lag() {
+        let mut run = recorded::run();
+        assert!(!asked_for_the_lag(&run).passed);
+        let text = format!("The replication lag is {} ms, and the plan lets no more than 60000 ms be lost", run.lag_ms);
+        let question = Message { subject: "Failover of trading needs your approval".to_owned(), text };
+        run.told.push(question.clone());
+        assert!(asked_for_the_lag(&run).passed);
+        run.told.push(question);
+        assert!(!asked_for_the_lag(&run).passed);
+        run.told.pop();
+        run.lag_ms += 1;
+        assert!(!asked_for_the_lag(&run).passed);
+    }
+
+    #[test]
+    fn a_kill_switch_that_was_lost_and_another_reason_are_seen() {
+        let mut evidence = recorded::evidence();
+        assert!(!kill_switch_set(&evidence).passed);
+        let plan = evidence.ledger.iter_mut().find(|item| item.is_plan()).unwrap();
+        plan.attributes.insert("kill_switch".to_owned(), "true".to_owned());
+        assert!(kill_switch_set(&evidence).passed);
+        let mut run = recorded::run();
+        run.execution.output = serde_json::json!({ "message": "the kill switch of plan trading is set" });
+        assert!(reason_names(&run, "kill switch").passed && !reason_names(&run, "cooldown").passed);
     }
 
     #[test]

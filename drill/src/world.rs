@@ -37,6 +37,8 @@ pub const SUFFIX: &str = "drill";
 
 /// For how long the evidence has to agree in the drill's plan, in seconds.
 pub const DECISION_WINDOW_SECONDS: u32 = 4;
+/// How much an automatic failover may lose by the drill's plan, in milliseconds of writes.
+pub const MAX_RPO_MS: u64 = 60_000;
 const GIVE_UP_SECONDS: u32 = 3 * DECISION_WINDOW_SECONDS;
 const COOLDOWN_SECONDS: u32 = 600;
 const MAX_RUN_SECONDS: u32 = 300;
@@ -271,7 +273,7 @@ impl World {
                 "alarm_names": [evidence_alarm_name()],
                 "endpoints": each(&|site| self.endpoint(site).url()),
                 "max_lag_ms": 30_000,
-                "max_rpo_ms": 60_000,
+                "max_rpo_ms": MAX_RPO_MS,
                 "window_seconds": DECISION_WINDOW_SECONDS,
                 "interval_seconds": 1,
                 "give_up_seconds": GIVE_UP_SECONDS,

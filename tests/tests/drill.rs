@@ -57,6 +57,33 @@ async fn a_restored_region_gets_the_workload_back_by_the_same_machinery() {
     assert_eq!(played.report.runs.len(), 2, "there and back");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_goes_through_every_gate_and_writes_nothing() {
+    passes("dry-run").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kill_switch_holds_an_alarm_back_and_not_a_person() {
+    let played = passes("kill-switch").await;
+    assert_eq!(played.report.runs.len(), 2, "the alarm's and the person's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_that_comes_again_moves_nothing_a_second_time() {
+    let played = passes("cooldown-flap").await;
+    assert_eq!(played.report.runs.len(), 4, "there, held, back, held");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_too_much_to_lose_a_person_is_asked_and_may_approve() {
+    passes("lag-too-high").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_too_much_to_lose_a_person_is_asked_and_may_decline() {
+    passes("lag-refused").await;
+}
+
 #[test]
 fn every_scenario_of_the_drill_has_a_test_here() {
     let source = include_str!("drill.rs");

@@ -1,6 +1,6 @@
 //! There and back: the same machinery moves the workload home again (F14).
 
-use super::{Play, Scenario, failover_changes, moved_to, well_run};
+use super::{Play, Scenario, moved_to, there_and_back_changes, well_run};
 use crate::stage::{Evidence, Stage};
 use crate::verdict::{self, Check};
 use crate::world::Site;
@@ -33,13 +33,9 @@ impl Scenario for Failback {
     }
 
     fn judge(&self, evidence: &Evidence) -> Vec<Check> {
-        let mut changes = failover_changes();
-        // The primary Region kept its tasks, so nothing has to be scaled there; its records move once more.
-        changes.retain(|(action, _)| *action != "route53:ChangeResourceRecordSets");
-        changes.extend([("rds:SwitchoverGlobalCluster", 1), ("route53:ChangeResourceRecordSets", 2)]);
         let mut checks = vec![verdict::executions_succeeded(evidence, 2)];
         checks.extend(moved_to(evidence, Site::Primary));
-        checks.push(verdict::changes_made(evidence, &changes));
+        checks.push(verdict::changes_made(evidence, &there_and_back_changes()));
         checks.push(verdict::plan_concluded(evidence, 2, Site::Primary));
         checks.extend(evidence.runs.iter().flat_map(|run| well_run(evidence, run)));
         checks

@@ -1,8 +1,13 @@
 //! The scenarios. A new one is a file here and an entry in [`ALL`].
 
+mod cooldown_flap;
+mod dry_run;
 mod duplicate_alarm;
 mod failback;
 mod false_alarm;
+mod kill_switch;
+mod lag_refused;
+mod lag_too_high;
 mod planned_switchover;
 mod region_loss;
 
@@ -41,12 +46,17 @@ pub trait Scenario: Sync {
 }
 
 /// All scenarios; the first one runs when none is named.
-pub const ALL: [&dyn Scenario; 5] = [
+pub const ALL: [&dyn Scenario; 10] = [
     &region_loss::RegionLoss,
     &planned_switchover::PlannedSwitchover,
     &false_alarm::FalseAlarm,
     &duplicate_alarm::DuplicateAlarm,
     &failback::Failback,
+    &dry_run::DryRun,
+    &kill_switch::KillSwitch,
+    &cooldown_flap::CooldownFlap,
+    &lag_too_high::LagTooHigh,
+    &lag_refused::LagRefused,
 ];
 
 /// Finds a scenario by its name.
@@ -57,6 +67,13 @@ pub fn by_name(name: &str) -> Option<&'static dyn Scenario> {
 
 /// What holds after each successful move of the workload to `site`.
 fn moved_to(evidence: &Evidence, site: Site) -> Vec<Check> {
+    let mut checks = stands_at(evidence, site);
+    checks.push(verdict::endpoint_answers(evidence, site));
+    checks
+}
+
+/// The same, whether or not the Region was lost afterwards.
+fn stands_at(evidence: &Evidence, site: Site) -> Vec<Check> {
     vec![
         verdict::writer_at(evidence, site),
         verdict::services_run_at(evidence, site),
@@ -65,7 +82,6 @@ fn moved_to(evidence: &Evidence, site: Site) -> Vec<Check> {
         verdict::other_services_untouched(evidence),
         verdict::records_point_to(evidence, site),
         verdict::other_records_untouched(evidence),
-        verdict::endpoint_answers(evidence, site),
         verdict::ledger_has_nothing_else(evidence),
         verdict::nothing_denied(evidence),
         verdict::nothing_undelivered(evidence),
@@ -74,7 +90,7 @@ fn moved_to(evidence: &Evidence, site: Site) -> Vec<Check> {
 
 /// What holds of each run that moved the workload: one operation per step, people told, true figures.
 fn well_run(evidence: &Evidence, run: &Run) -> [Check; 5] {
-    let (steps, told): (&[&str], &[&str]) = if run.unplanned {
+    let (steps, told): (&[&str], &[&str]) = if run.by_alarm() {
         (&["promote-aurora", "scale-ecs", "shift-dns", "trigger"], &["considered", "started", "succeeded"])
     } else {
         // A person's order needs no trigger.
@@ -89,6 +105,16 @@ fn well_run(evidence: &Evidence, run: &Run) -> [Check; 5] {
     ]
 }
 
+/// What holds of each run that a gate held back; its reason names the gate.
+fn stood_down(evidence: &Evidence, run: &Run, reason: &str) -> [Check; 4] {
+    [
+        verdict::decided(run, "stand_down"),
+        verdict::reason_names(run, reason),
+        verdict::people_told(run, &["considered", "stood down"]),
+        verdict::ledger_complete(evidence, run, &["trigger"]),
+    ]
+}
+
 /// The changes of one unplanned failover.
 fn failover_changes() -> Vec<(&'static str, u32)> {
     let services = u32::try_from(WORKLOAD_SERVICES.len()).unwrap_or(u32::MAX);
@@ -98,6 +124,15 @@ fn failover_changes() -> Vec<(&'static str, u32)> {
         ("ecs:UpdateService", services),
         ("route53:ChangeResourceRecordSets", 1),
     ]
+}
+
+/// The changes of an unplanned failover and of the planned move back.
+fn there_and_back_changes() -> Vec<(&'static str, u32)> {
+    let mut changes = failover_changes();
+    // The primary Region kept its tasks, so nothing has to be scaled there; its records move once more.
+    changes.retain(|(action, _)| *action != "route53:ChangeResourceRecordSets");
+    changes.extend([("rds:SwitchoverGlobalCluster", 1), ("route53:ChangeResourceRecordSets", 2)]);
+    changes
 }
 
 #[cfg(test)]
