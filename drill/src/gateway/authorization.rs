@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -19,6 +20,9 @@ use crate::aws::{Aws, AwsError, xml_text, xml_texts};
 
 /// IAM is one for all Regions; its calls are signed for this one.
 const IAM_REGION: &str = "us-east-1";
+/// How often the emulator is asked for a role or its policies, and the time between.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 pub(super) struct Authorization {
@@ -47,9 +51,9 @@ impl Authorization {
             Some(role) => role,
             None => self.find_role(seen, key, peer, root).await?,
         };
-        let policies = policies_of(&role, root)
+        let policies = patiently(|| policies_of(&role, root))
             .await
-            .map_err(|error| denied(seen, &role, &format!("its policies could not be read: {error}")))?;
+            .map_err(|error| unreadable(&format!("the policies of role {role}"), &error))?;
         let resource = resource(seen, account_id);
         let question = Question { action: &action, resource: &resource, context: context(body) };
         if policy::allows(&policies, &question) {
@@ -67,24 +71,42 @@ impl Authorization {
             // Killed, or tired of waiting: nobody is there to be denied anything.
             return Err(Fault::error(503, "CallerGone", "the caller hung up before its role was known"));
         };
-        let role = self.role_of(pid, key, root).await;
-        role.ok_or_else(|| denied(seen, key, "the gateway found no Lambda function behind the call"))
-    }
-
-    async fn role_of(&self, pid: i32, key: &str, root: &Aws) -> Option<String> {
         let names = ["AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION", "AWS_ACCESS_KEY_ID"];
         let environment = process_of::environment_of(pid, &names);
-        let [Some(function), Some(region), Some(process_key)] = environment.as_slice() else { return None };
+        let [Some(function), Some(region), Some(process_key)] = environment.as_slice() else {
+            return Err(denied(seen, key, "the caller's process is no Lambda function"));
+        };
         if process_key != key {
-            return None;
+            return Err(denied(seen, key, "the caller's process has other credentials"));
         }
         let path = format!("/2015-03-31/functions/{function}/configuration");
-        let text = root.rest("lambda", region, "GET", &path, "application/json", b"").await.ok()?;
-        let configuration: Value = serde_json::from_str(&text).ok()?;
-        let role = configuration.get("Role")?.as_str()?.rsplit('/').next()?.to_owned();
+        let text = patiently(|| root.rest("lambda", region, "GET", &path, "application/json", b""))
+            .await
+            .map_err(|error| unreadable(&format!("the configuration of function {function}"), &error))?;
+        let configuration: Value = serde_json::from_str(&text).unwrap_or_default();
+        let Some(role) = configuration["Role"].as_str().and_then(|role| role.rsplit('/').next()) else {
+            return Err(denied(seen, key, "the caller's function has no role"));
+        };
+        let role = role.to_owned();
         self.roles.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), role.clone());
-        Some(role)
+        Ok(role)
     }
+}
+
+/// Asks the emulator several times: a busy one breaks a connection now and then.
+async fn patiently<T, F: Future<Output = Result<T, AwsError>>>(ask: impl Fn() -> F) -> Result<T, AwsError> {
+    for _ in 1..ATTEMPTS {
+        match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+    ask().await
+}
+
+/// That the emulator cannot be asked says nothing of the caller's permissions.
+fn unreadable(what: &str, error: &AwsError) -> Fault {
+    Fault::error(503, "ServiceUnavailable", format!("{what} could not be read: {error}"))
 }
 
 /// The role's inline and managed policies, as they are now.
