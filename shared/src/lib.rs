@@ -6,6 +6,7 @@ pub mod aws_call;
 pub mod clients;
 pub mod config;
 pub mod contract;
+pub mod digest;
 pub mod env;
 pub mod error;
 pub mod ledger;

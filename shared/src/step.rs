@@ -6,17 +6,16 @@
 //! - A change whose outcome is not visible yet is not repeated before [`settle_time`] has passed: until then an earlier
 //!   attempt's request may still arrive.
 
-use std::fmt::Write;
 use std::future::Future;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::aws_call::CallError;
 use crate::contract::{self, PlanName, RunContext, StepResponse, StepStatus, Timestamp};
+use crate::digest::sha256_hex;
 use crate::env::{Deadline, millis};
 use crate::error::{Disposition, Error, chain};
 use crate::ledger::{Claim, Claimed, Event, Intent, Record};
@@ -173,16 +172,7 @@ fn hash(request: &impl Serialize) -> Result<String, Error> {
     if let Some(fields) = value.as_object_mut() {
         fields.remove("run");
     }
-    Ok(hex(&Sha256::digest(value.to_string())))
-}
-
-/// Bytes as lower-case hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    Ok(sha256_hex(&value.to_string()))
 }
 
 struct Invocation<'a, S: Step> {

@@ -4,13 +4,12 @@
 //! without description (`null`) and on metric-math alarms without `Threshold`. None of that decides anything here.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 use failover::contract::{self, AlarmTrigger, FailoverId, Timestamp};
+use failover::digest::sha256_hex;
 use failover::error::Error;
 use serde::Deserialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::settings::alarm_arn;
 
@@ -83,7 +82,7 @@ impl AlarmChange {
 
     /// The SHA-256 of ARN and moment, in hexadecimal.
     pub(crate) fn digest(&self) -> String {
-        hex(&Sha256::digest(format!("{}|{}", self.arn, self.changed_at_text)))
+        sha256_hex(&format!("{}|{}", self.arn, self.changed_at_text))
     }
 
     /// What the execution is told.
@@ -95,14 +94,6 @@ impl AlarmChange {
             reason: self.reason.clone(),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 impl Message {

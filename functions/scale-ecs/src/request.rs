@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use failover::contract::{Capacity, Region, RunContext, ScaleRequest, ServiceSelection};
+use failover::digest::sha256_hex;
 use failover::error::Error;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::plan::MOST_TASKS;
 
@@ -57,9 +57,8 @@ impl Scaling {
             ServiceSelection::All => "*".to_owned(),
             ServiceSelection::Named(names) if names.len() == 1 => names.join(""),
             ServiceSelection::Named(names) => {
-                let digest = Sha256::digest(names.join("\n"));
-                let short: Vec<String> = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-                format!("{}-services-{}", names.len(), short.concat())
+                let digest = sha256_hex(&names.join("\n"));
+                format!("{}-services-{}", names.len(), &digest[..16])
             }
         };
         format!("{}/{}/{services}", self.region, self.cluster)
