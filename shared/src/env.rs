@@ -111,6 +111,12 @@ impl Deadline {
         Self(by_budget.min(Timestamp::from_millis(reserved.max(now.as_millis()))))
     }
 
+    /// No later than `budget` from now.
+    #[must_use]
+    pub fn capped(self, now: Timestamp, budget: Duration) -> Self {
+        Self(self.0.min(now.plus_millis(millis(budget))))
+    }
+
     /// What is left of it.
     #[must_use]
     pub fn left(self, now: Timestamp) -> Duration {

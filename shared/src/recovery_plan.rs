@@ -7,12 +7,25 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{self, ClusterArn, ClusterId, FailoverRecord, PlanName, PromotionMode, Region, ServiceSelection};
+use crate::contract::{
+    self, ClusterArn, ClusterId, FencingPolicy, PlanName, PromotionMode, Region, ServiceSelection, Traffic,
+};
 use crate::error::Error;
 
 /// The longest text a plan may have, in bytes: the Parameter Store's limit for an advanced parameter.
 /// Source: <https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html>
 pub const MAX_DOCUMENT_BYTES: usize = 8 * 1024;
+
+/// How long each fence is tried when the plan does not say, in seconds.
+pub const DEFAULT_FENCE_SECONDS: u32 = 10;
+/// The longest that a plan may let a fence be tried, in seconds: it stands between the loss and the promotion.
+pub const LONGEST_FENCE_SECONDS: u32 = 300;
+/// The shortest writer lease, in seconds: `watch` renews it once a minute, and may be late once.
+pub const SHORTEST_LEASE_SECONDS: u32 = 130;
+/// The longest writer lease, in seconds: a failover waits until it has run out.
+pub const LONGEST_LEASE_SECONDS: u32 = 900;
+/// The most waves.
+pub const MOST_WAVES: u32 = 9;
 
 /// What to do when a Region is lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,8 +35,8 @@ pub struct RecoveryPlan {
     pub name: PlanName,
     /// The Region that is active when all is well.
     pub home_region: Region,
-    /// The Region that takes over.
-    pub standby_region: Region,
+    /// The Regions that take over, the preferred one first.
+    pub standby_regions: Vec<Region>,
     /// How the loss of a Region is recognised.
     pub detection: Detection,
     /// The Aurora Global Databases to promote.
@@ -32,9 +45,15 @@ pub struct RecoveryPlan {
     /// The ECS clusters to scale.
     #[serde(default)]
     pub ecs: Vec<EcsPlan>,
-    /// The hosted zones whose failover records to move.
+    /// What sends clients to a Region, moved in this order after everything else.
     #[serde(default)]
-    pub dns: Vec<DnsPlan>,
+    pub traffic: Vec<Traffic>,
+    /// How the Region that is left is kept from writing.
+    #[serde(default)]
+    pub fencing: Fencing,
+    /// For how long a writer lease is granted, in seconds; left out, applications hold none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer_lease_seconds: Option<u32>,
     /// For how long after a failover alarms start nothing, in seconds.
     pub cooldown_seconds: u32,
     /// How long a run may take, in seconds; after that another failover may start.
@@ -61,6 +80,22 @@ pub struct Detection {
     pub give_up_seconds: u32,
 }
 
+/// How the Region that is left is kept from writing, in an unplanned failover (X1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fencing {
+    /// What a fence that was not confirmed means.
+    pub policy: FencingPolicy,
+    /// For how long each target is tried, in seconds: the Region may not answer.
+    pub timeout_seconds: u32,
+}
+
+impl Default for Fencing {
+    fn default() -> Self {
+        Self { policy: FencingPolicy::BestEffort, timeout_seconds: DEFAULT_FENCE_SECONDS }
+    }
+}
+
 /// One Aurora Global Database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -71,6 +106,22 @@ pub struct AuroraPlan {
     pub clusters: BTreeMap<Region, ClusterArn>,
     /// How an automatic run promotes: `failover` or `detach`.
     pub unplanned_mode: PromotionMode,
+    /// The security groups in each Region, when fencing is to close the database; left out, it is left open.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub security_groups: BTreeMap<Region, SecurityGroups>,
+    /// The wave it is promoted in. A wave begins when all of the one before is done.
+    #[serde(default = "first_wave")]
+    pub wave: u32,
+}
+
+/// A cluster's security groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecurityGroups {
+    /// Those it serves with.
+    pub serving: Vec<String>,
+    /// Those that let nobody in.
+    pub isolated: Vec<String>,
 }
 
 /// One ECS cluster, present in each Region.
@@ -83,6 +134,12 @@ pub struct EcsPlan {
     pub services: ServiceSelection,
     /// How many tasks they are to have.
     pub capacity: PlannedCapacity,
+    /// Whether these services write, so that fencing scales them to zero in the Region that is left.
+    #[serde(default = "yes")]
+    pub fence: bool,
+    /// The wave they are scaled in. A wave begins when all of the one before is done.
+    #[serde(default = "first_wave")]
+    pub wave: u32,
 }
 
 /// How many tasks services are to have after a failover.
@@ -101,14 +158,12 @@ pub enum PlannedCapacity {
     },
 }
 
-/// One hosted zone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DnsPlan {
-    /// The hosted zone's id.
-    pub hosted_zone_id: String,
-    /// The record pairs to move.
-    pub records: Vec<FailoverRecord>,
+fn first_wave() -> u32 {
+    1
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl RecoveryPlan {
@@ -131,62 +186,73 @@ impl RecoveryPlan {
         Ok(plan)
     }
 
-    /// The Regions of the plan, home first.
-    #[must_use]
-    pub fn regions(&self) -> [&Region; 2] {
-        [&self.home_region, &self.standby_region]
+    /// The Regions of the plan, home first, then the standbys by preference.
+    pub fn regions(&self) -> impl Iterator<Item = &Region> {
+        std::iter::once(&self.home_region).chain(&self.standby_regions)
     }
 
-    /// The Region that is left when `target` becomes active.
-    ///
-    /// # Errors
-    /// [`Error::InvalidRequest`] when `target` is none of the plan's Regions.
-    pub fn source_for(&self, target: &Region) -> Result<&Region, Error> {
-        match target {
-            region if *region == self.home_region => Ok(&self.standby_region),
-            region if *region == self.standby_region => Ok(&self.home_region),
-            region => Err(invalid(
-                "target_region",
-                format!(
-                    "{region} is not in plan {}, which has {} and {}",
-                    self.name, self.home_region, self.standby_region
-                ),
-            )),
-        }
+    /// Whether the plan has the Region.
+    #[must_use]
+    pub fn has(&self, region: &Region) -> bool {
+        self.regions().any(|other| other == region)
+    }
+
+    /// The Regions that `source` can be left for, the preferred one first.
+    pub fn targets_from(&self, source: &Region) -> impl Iterator<Item = &Region> {
+        self.regions().filter(move |region| *region != source)
+    }
+
+    /// The plan's Regions, for people.
+    #[must_use]
+    pub fn regions_in_words(&self) -> String {
+        self.regions().map(Region::as_str).collect::<Vec<_>>().join(", ")
     }
 
     fn check(&self) -> Result<(), Error> {
-        if self.home_region == self.standby_region {
-            return Err(invalid(
-                "plan_document.standby_region",
-                format!("is the home Region too: {}", self.home_region),
-            ));
-        }
-        if self.aurora.is_empty() && self.ecs.is_empty() && self.dns.is_empty() {
+        self.check_regions()?;
+        if self.aurora.is_empty() && self.ecs.is_empty() && self.traffic.is_empty() {
             return Err(invalid(
                 "plan_document",
-                "names nothing to fail over: aurora, ecs and dns are all empty".to_owned(),
+                "names nothing to fail over: aurora, ecs and traffic are all empty".to_owned(),
             ));
         }
         self.check_detection()?;
         if self.max_run_seconds == 0 {
             return Err(invalid("plan_document.max_run_seconds", "has to be at least 1".to_owned()));
         }
+        within("plan_document.fencing.timeout_seconds", self.fencing.timeout_seconds, 1..=LONGEST_FENCE_SECONDS)?;
+        if let Some(seconds) = self.writer_lease_seconds {
+            within("plan_document.writer_lease_seconds", seconds, SHORTEST_LEASE_SECONDS..=LONGEST_LEASE_SECONDS)?;
+        }
         for (index, aurora) in self.aurora.iter().enumerate() {
             self.check_aurora(index, aurora)?;
         }
         for (index, ecs) in self.ecs.iter().enumerate() {
-            self.check_both_regions(&format!("ecs[{index}].clusters"), &ecs.clusters)?;
+            self.check_every_region(&format!("ecs[{index}].clusters"), &ecs.clusters)?;
+            within(&format!("plan_document.ecs[{index}].wave"), ecs.wave, 1..=MOST_WAVES)?;
         }
-        for (index, dns) in self.dns.iter().enumerate() {
-            self.check_dns(index, dns)?;
+        self.check_traffic()
+    }
+
+    fn check_regions(&self) -> Result<(), Error> {
+        if self.standby_regions.is_empty() {
+            return Err(invalid("plan_document.standby_regions", "is empty: name at least one Region".to_owned()));
+        }
+        let regions: Vec<&Region> = self.regions().collect();
+        for (index, region) in self.standby_regions.iter().enumerate() {
+            if regions[..=index].contains(&region) {
+                return Err(invalid(
+                    &format!("plan_document.standby_regions[{index}]"),
+                    format!("{region} is named before, as home or standby Region"),
+                ));
+            }
         }
         Ok(())
     }
 
     fn check_detection(&self) -> Result<(), Error> {
         let detection = &self.detection;
-        self.check_both_regions("detection.endpoints", &detection.endpoints)?;
+        self.check_every_region("detection.endpoints", &detection.endpoints)?;
         for (region, url) in &detection.endpoints {
             if !(url.starts_with("https://") || url.starts_with("http://")) {
                 return Err(invalid(
@@ -209,7 +275,7 @@ impl RecoveryPlan {
 
     fn check_aurora(&self, index: usize, aurora: &AuroraPlan) -> Result<(), Error> {
         let field = format!("aurora[{index}].clusters");
-        self.check_both_regions(&field, &aurora.clusters)?;
+        self.check_every_region(&field, &aurora.clusters)?;
         for (region, arn) in &aurora.clusters {
             if arn.region() != *region {
                 return Err(invalid(
@@ -217,6 +283,10 @@ impl RecoveryPlan {
                     format!("the cluster stands in another Region: {arn}"),
                 ));
             }
+        }
+        within(&format!("plan_document.aurora[{index}].wave"), aurora.wave, 1..=MOST_WAVES)?;
+        if !aurora.security_groups.is_empty() {
+            self.check_every_region(&format!("aurora[{index}].security_groups"), &aurora.security_groups)?;
         }
         if aurora.unplanned_mode == PromotionMode::Switchover {
             return Err(invalid(
@@ -227,37 +297,50 @@ impl RecoveryPlan {
         Ok(())
     }
 
-    fn check_dns(&self, index: usize, dns: &DnsPlan) -> Result<(), Error> {
-        let field = format!("plan_document.dns[{index}]");
-        let zone = contract::hosted_zone_id(&format!("{field}.hosted_zone_id"), &dns.hosted_zone_id)?;
-        // A zone's records move in one change batch, and a failover has one operation for each zone.
-        let same = |other: &DnsPlan| contract::hosted_zone_id("", &other.hosted_zone_id).is_ok_and(|id| id == zone);
-        if let Some(first) = self.dns.iter().take(index).position(same) {
-            let problem = format!("is the zone of dns[{first}] already; name its records there");
-            return Err(invalid(&format!("{field}.hosted_zone_id"), problem));
-        }
-        contract::check_records(&format!("{field}.records"), &dns.records)?;
-        for (record, names) in dns.records.iter().enumerate() {
-            let field = format!("dns[{index}].records[{record}].set_identifiers");
-            self.check_both_regions(&field, &names.set_identifiers)?;
+    fn check_traffic(&self) -> Result<(), Error> {
+        for (index, traffic) in self.traffic.iter().enumerate() {
+            contract::check_traffic(&format!("plan_document.traffic[{index}]"), traffic)?;
+            // A failover has one operation for each of them.
+            let key = traffic.key();
+            if let Some(first) = self.traffic.iter().take(index).position(|other| other.key() == key) {
+                return Err(invalid(
+                    &format!("plan_document.traffic[{index}]"),
+                    format!("is {key}, as traffic[{first}] is already: name all of it there"),
+                ));
+            }
+            for (field, regions) in traffic.regions() {
+                let field = format!("traffic[{index}].{field}");
+                self.check_covers(&field, &regions)?;
+            }
         }
         Ok(())
     }
 
-    fn check_both_regions<T>(&self, field: &str, map: &BTreeMap<Region, T>) -> Result<(), Error> {
+    fn check_every_region<T>(&self, field: &str, map: &BTreeMap<Region, T>) -> Result<(), Error> {
+        self.check_covers(field, &map.keys().collect::<Vec<_>>())
+    }
+
+    fn check_covers(&self, field: &str, named: &[&Region]) -> Result<(), Error> {
         for region in self.regions() {
-            if !map.contains_key(region) {
+            if !named.contains(&region) {
                 return Err(invalid(&format!("plan_document.{field}"), format!("has no entry for {region}")));
             }
         }
-        match map.keys().find(|region| !self.regions().contains(region)) {
+        match named.iter().find(|region| !self.has(region)) {
             Some(stranger) => Err(invalid(
                 &format!("plan_document.{field}.{stranger}"),
-                "is neither the home Region nor the standby Region".to_owned(),
+                "is neither the home Region nor a standby Region".to_owned(),
             )),
             None => Ok(()),
         }
     }
+}
+
+fn within(field: &str, value: u32, range: std::ops::RangeInclusive<u32>) -> Result<(), Error> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(invalid(field, format!("expected {} to {}, found {value}", range.start(), range.end())))
 }
 
 fn invalid(field: &str, problem: String) -> Error {

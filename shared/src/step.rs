@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::aws_call::CallError;
-use crate::contract::{self, PlanName, RunContext, StepResponse, StepStatus, Timestamp};
+use crate::contract::{self, Finding, PlanName, RunContext, Severity, StepResponse, StepStatus, Timestamp};
 use crate::digest::sha256_hex;
 use crate::env::{Deadline, millis};
 use crate::error::{Disposition, Error, chain};
@@ -52,6 +52,14 @@ pub trait Step {
 
     /// What the operation is about, as part of its id.
     fn resource(request: &Self::Request) -> String;
+
+    /// For how long one invocation may work on it; none for the function's own step budget.
+    fn budget(_request: &Self::Request) -> Option<Duration> {
+        None
+    }
+
+    /// Checks beforehand what could stand in the way of the request (X4). Reads, changes nothing.
+    fn preflight(&self, request: &Self::Request) -> impl Future<Output = Vec<Finding>>;
 
     /// Looks at AWS. `last` is the change this operation made last, if any.
     fn observe(
@@ -131,11 +139,40 @@ pub async fn run<S: Step>(
     let operation = Operation::of::<S>(&request, tools)?;
     tools.trace.annotate(&operation.failover_id);
     let segment = tools.trace.begin(S::NAME, None);
+    let deadline = S::budget(&request).map_or(deadline, |budget| deadline.capped(tools.env.now(), budget));
     let invocation = Invocation { step, tools, request: &request, deadline, plan: &operation.plan };
-    let outcome =
-        if context.dry_run { invocation.rehearse(&operation).await } else { invocation.perform(&operation).await };
+    let outcome = if context.preflight {
+        Ok(invocation.check(&operation).await)
+    } else if context.dry_run {
+        invocation.rehearse(&operation).await
+    } else {
+        invocation.perform(&operation).await
+    };
     tools.trace.end(segment, outcome.as_ref().err().map(|error| chain(error)));
     outcome
+}
+
+/// The check that every step has: what it would do if it were asked now, by the decision of the real run.
+pub async fn check_decision<S: Step>(step: &S, tools: &Toolbox, request: &S::Request) -> Finding {
+    const CHECK: &str = "step-can-run";
+    let (name, subject) = (S::NAME, S::resource(request));
+    let seen = match step.observe(request, None).await {
+        Ok(seen) => seen,
+        Err(error @ (Error::Transient { .. } | Error::OutcomeUnknown { .. })) => {
+            return Finding::unknown(CHECK, subject, chain(&error), "check again; see what AWS answers");
+        }
+        Err(error) => {
+            return Finding::blocker(CHECK, subject, chain(&error), name, "remove the cause that the message names");
+        }
+    };
+    match S::plan(request, &seen, tools.env.now()) {
+        Plan::AlreadyDone { proof } => Finding::ok(CHECK, subject, format!("nothing to do: {proof}")),
+        Plan::Act(_) => Finding::ok(CHECK, subject, "can be carried out"),
+        Plan::Wait { reason, .. } => {
+            Finding::warning(CHECK, subject, format!("would wait: {reason}"), "see why it is not ready")
+        }
+        Plan::Refuse { reason, cure } => Finding::blocker(CHECK, subject, reason, name, cure),
+    }
 }
 
 /// What identifies an operation.
@@ -191,6 +228,25 @@ enum Round<A> {
 }
 
 impl<S: Step> Invocation<'_, S> {
+    /// The preflight: every check, and no write anywhere.
+    async fn check(&self, operation: &Operation) -> StepResponse {
+        let began = self.tools.env.now();
+        let findings = self.step.preflight(self.request).await;
+        let wrong = findings.iter().filter(|finding| finding.severity != Severity::Ok).count();
+        StepResponse {
+            status: StepStatus::Checked,
+            operation_id: operation.id.clone(),
+            message: format!("{} checks, {wrong} with something to say", findings.len()),
+            observed: Value::Null,
+            action: Value::Null,
+            ask_again_after_seconds: 0,
+            attempt: 0,
+            elapsed_ms: self.tools.env.now().millis_since(began),
+            from_ledger: false,
+            findings,
+        }
+    }
+
     /// The dry run: the gates and the decision of the real run, and no write anywhere.
     async fn rehearse(&self, operation: &Operation) -> Result<StepResponse, Error> {
         let began = self.tools.env.now();
@@ -212,6 +268,7 @@ impl<S: Step> Invocation<'_, S> {
             attempt: 0,
             elapsed_ms: self.tools.env.now().millis_since(began),
             from_ledger: false,
+            findings: Vec::new(),
         })
     }
 
@@ -375,6 +432,7 @@ impl<S: Step> Invocation<'_, S> {
             attempt: record.attempt,
             elapsed_ms: self.tools.env.now().millis_since(record.first_claimed),
             from_ledger: false,
+            findings: Vec::new(),
         })
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Decided<'a> {
     pub(crate) failover_id: &'a FailoverId,
     /// Why the execution runs.
     pub(crate) input: &'a ExecutionInput,
+    /// The Region that is left.
+    pub(crate) source: &'a Region,
     /// The Region that becomes active.
     pub(crate) target: &'a Region,
     /// The generation it claimed; in a dry run the present one.
@@ -32,7 +34,7 @@ pub(crate) struct Decided<'a> {
 /// [`Error::InvalidRequest`] when the target is none of the plan's Regions, or something has no entry for a Region.
 pub(crate) fn resolve(plan: &RecoveryPlan, decided: &Decided<'_>) -> Result<RunPlan, Error> {
     let target = decided.target;
-    let source = plan.source_for(target)?;
+    let source = decided.source;
     let dry_run = match &decided.input.trigger {
         Trigger::Manual(order) => order.dry_run,
         Trigger::Alarm(_) => false,

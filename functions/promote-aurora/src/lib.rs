@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use failover::aws_call::CallError;
 use failover::config::{self, Variables};
-use failover::contract::{ClusterArn, ClusterId, PromoteRequest, RunContext, StepResponse, Timestamp};
+use failover::contract::{Finding, ClusterArn, ClusterId, PromoteRequest, RunContext, StepResponse, Timestamp};
 use failover::env::Deadline;
 use failover::error::Error;
 use failover::retry;
@@ -76,6 +76,10 @@ impl Step for PromoteAurora {
 
     fn resource(request: &Promotion) -> String {
         request.target.to_string()
+    }
+
+    async fn preflight(&self, request: &Promotion) -> Vec<Finding> {
+        vec![step::check_decision(self, &self.tools, request).await]
     }
 
     async fn observe(&self, request: &Promotion, last: Option<&LastChange<Action>>) -> Result<Observation, Error> {

@@ -12,7 +12,7 @@ mod request;
 use std::sync::Arc;
 
 use failover::aws_call::CallError;
-use failover::contract::{RunContext, ScaleRequest, StepResponse, Timestamp};
+use failover::contract::{Finding, RunContext, ScaleRequest, StepResponse, Timestamp};
 use failover::env::Deadline;
 use failover::error::Error;
 use failover::runtime::Toolbox;
@@ -61,6 +61,10 @@ impl Step for ScaleEcs {
 
     fn resource(request: &Scaling) -> String {
         request.resource()
+    }
+
+    async fn preflight(&self, request: &Scaling) -> Vec<Finding> {
+        vec![step::check_decision(self, &self.tools, request).await]
     }
 
     async fn observe(&self, request: &Scaling, last: Option<&LastChange<Action>>) -> Result<Observation, Error> {

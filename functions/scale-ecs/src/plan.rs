@@ -222,6 +222,7 @@ fn wanted(request: &Scaling, seen: &Observation, service: &str) -> Result<u32, P
     }
     match &request.capacity {
         Capacity::Desired(count) => Ok(*count),
+        Capacity::Fenced => Ok(0),
         Capacity::PercentOfSource { percent, source_region, source_cluster, desired_if_unknown } => {
             let unknown = |problem: String| {
                 desired_if_unknown.ok_or_else(|| {

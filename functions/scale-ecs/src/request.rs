@@ -40,7 +40,7 @@ impl Scaling {
     /// # Errors
     /// [`Error::InvalidRequest`] that names the field.
     pub fn complete(request: ScaleRequest, dr_region: &Region) -> Result<Self, Error> {
-        let ScaleRequest { run, target_region, cluster, services, capacity, allow_scale_down } = request;
+        let ScaleRequest { run, target_region, cluster, services, capacity, allow_scale_down, timeout_seconds: _ } = request;
         let region = target_region.unwrap_or_else(|| dr_region.clone());
         check_name("cluster", &cluster)?;
         if let ServiceSelection::Named(names) = &services {
@@ -87,6 +87,7 @@ fn check_services(names: &[String]) -> Result<(), Error> {
 fn check_capacity(capacity: &Capacity, region: &Region, cluster: &str) -> Result<(), Error> {
     match capacity {
         Capacity::Desired(count) => check_count("capacity.desired", *count),
+        Capacity::Fenced => Ok(()),
         Capacity::PercentOfSource { percent, source_region, source_cluster, desired_if_unknown } => {
             let field = |name: &str| format!("capacity.percent_of_source.{name}");
             if !PERCENT.contains(percent) {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use aws_sdk_route53::Client;
 use failover::aws_call::CallError;
-use failover::contract::{RunContext, ShiftRequest, StepResponse, Timestamp};
+use failover::contract::{Finding, RunContext, ShiftRequest, StepResponse, Timestamp};
 use failover::env::Deadline;
 use failover::error::Error;
 use failover::retry;
@@ -71,6 +71,10 @@ impl Step for ShiftDns {
 
     fn resource(request: &Shift) -> String {
         request.hosted_zone_id.clone()
+    }
+
+    async fn preflight(&self, request: &Shift) -> Vec<Finding> {
+        vec![step::check_decision(self, &self.tools, request).await]
     }
 
     async fn observe(&self, request: &Shift, last: Option<&LastChange<Action>>) -> Result<Observation, Error> {

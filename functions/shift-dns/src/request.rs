@@ -1,6 +1,6 @@
 //! What can be said of a request without looking at AWS. Pure.
 
-use failover::contract::{self, FailoverRecord, RecordType, Region, RunContext, ShiftRequest};
+use failover::contract::{self, FailoverRecord, RecordType, Region, RunContext, ShiftRequest, Traffic};
 use failover::error::Error;
 use serde::Serialize;
 
@@ -62,9 +62,12 @@ impl WantedRecord {
 /// [`Error::InvalidRequest`] that names the field.
 pub fn complete(request: ShiftRequest, default_target: &Region) -> Result<Shift, Error> {
     let target = request.target_region.unwrap_or_else(|| default_target.clone());
-    let hosted_zone_id = contract::hosted_zone_id("hosted_zone_id", &request.hosted_zone_id)?;
-    contract::check_records("records", &request.records)?;
-    let records = request.records.iter().enumerate();
+    contract::check_traffic("traffic", &request.traffic)?;
+    let Traffic::FailoverRecords(zone) = &request.traffic else {
+        return Err(invalid("traffic", "is not supported".to_owned()));
+    };
+    let hosted_zone_id = contract::hosted_zone_id("hosted_zone_id", &zone.hosted_zone_id)?;
+    let records = zone.records.iter().enumerate();
     let records = records.map(|(index, record)| wanted_record(&format!("records[{index}]"), record, &target));
     let records = records.collect::<Result<_, _>>()?;
     Ok(Shift { run: request.run, target_region: target, hosted_zone_id, records })

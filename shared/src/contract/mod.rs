@@ -4,6 +4,7 @@
 //! Serves F2, F3 and F9. The JSON Schemas in `shared/schemas/` are generated from these types.
 
 mod dns_name;
+mod finding;
 mod identifiers;
 mod parse;
 mod probe;
@@ -14,17 +15,21 @@ mod scale;
 mod shift;
 
 pub use dns_name::normal_dns_name;
+pub use finding::{Finding, Severity};
 pub use identifiers::{
     AccountId, ClusterArn, ClusterId, FailoverId, Generation, IdempotencyKey, PlanName, Region, Timestamp,
 };
 pub use parse::{parse, parse_at};
 pub use probe::{
     AlarmTrigger, ConcludeRequest, ConcludeResponse, DecideRequest, DecideResponse, Decision, Evidence, EvidenceKind,
-    ExecutionInput, Health, ManualRequest, Notification, Outcome, ProbeRequest, ProbeResponse, Report, RunPlan, Sample,
-    Trigger, TriggerOutcome, TriggerResponse, WatchResponse,
+    ExecutionInput, FenceRequest, FencingPolicy, Health, ManualRequest, Notification, Outcome, ProbeRequest, ProbeResponse, Report, RunPlan, Sample,
+    Trigger, TriggerOutcome, TriggerResponse, WatchResponse, Wave,
 };
-pub use promote::{PromoteRequest, PromotionMode};
+pub use promote::{IsolateRequest, Isolation, PromoteRequest, PromotionMode};
 pub use response::{StepResponse, StepStatus};
 pub use run::{Initiator, RunContext};
 pub use scale::{Capacity, ScaleRequest, ServiceSelection};
-pub use shift::{FailoverRecord, MOST_RECORDS, RecordType, ShiftRequest, check_records, hosted_zone_id};
+pub use shift::{
+    FailoverRecord, FailoverRecords, MOST_RECORDS, RecordType, RoutingControls, ShiftRequest, StandbyObject, Traffic,
+    TrafficDials, WeightedRecords, check_records, check_traffic, hosted_zone_id,
+};

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    FailoverId, Generation, Initiator, PlanName, PromoteRequest, PromotionMode, Region, ScaleRequest, ShiftRequest,
-    StepResponse, Timestamp,
+    FailoverId, Generation, Initiator, IsolateRequest, PlanName, PromoteRequest, PromotionMode, Region, ScaleRequest,
+    ShiftRequest, StepResponse, Timestamp,
 };
 
 /// A command to `health-probe`. An SNS event has no `command`; it is taken as a trigger.
@@ -215,12 +215,64 @@ pub struct RunPlan {
     pub lag_ms: Option<u64>,
     /// For how long after the conclusion alarms start nothing, in seconds.
     pub cooldown_seconds: u32,
+    /// A person has ordered that gates which can be overridden do not hold, and why; null otherwise.
+    #[serde(default)]
+    pub forced: Option<String>,
+    /// What a fence that is not confirmed means.
+    pub fencing: FencingPolicy,
+    /// For how long the target is granted the writer lease, in seconds; null when the plan has none.
+    #[serde(default)]
+    pub writer_lease_seconds: Option<u32>,
+    /// What keeps the source Region from writing; all at once, before anything is promoted.
+    pub fences: Vec<FenceRequest>,
+    /// Promotions and scalings, wave by wave.
+    pub waves: Vec<Wave>,
+    /// Requests to `shift-dns`, in order; sent when all the waves are done.
+    pub shifts: Vec<ShiftRequest>,
+}
+
+impl RunPlan {
+    /// All promotions, in the order of their waves.
+    pub fn promotions(&self) -> impl Iterator<Item = &PromoteRequest> {
+        self.waves.iter().flat_map(|wave| &wave.promotions)
+    }
+
+    /// All scalings, in the order of their waves.
+    pub fn scalings(&self) -> impl Iterator<Item = &ScaleRequest> {
+        self.waves.iter().flat_map(|wave| &wave.scalings)
+    }
+}
+
+/// What is promoted and scaled side by side.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wave {
     /// Requests to `promote-aurora`, one for each global cluster.
     pub promotions: Vec<PromoteRequest>,
     /// Requests to `scale-ecs`, one for each ECS cluster.
     pub scalings: Vec<ScaleRequest>,
-    /// Requests to `shift-dns`, one for each hosted zone; sent when all the others are done.
-    pub shifts: Vec<ShiftRequest>,
+}
+
+/// What keeps the source Region from writing, by the function it is sent to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FenceRequest {
+    /// To `scale-ecs`: services that write are scaled to zero.
+    Scale(ScaleRequest),
+    /// To `promote-aurora`: the database's cluster lets nobody in.
+    Isolate(IsolateRequest),
+}
+
+/// What a fence that is not confirmed means (X1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FencingPolicy {
+    /// A person has to say that the source Region does not write; without that word nothing is promoted.
+    Required,
+    /// The failover goes on, and the report says so.
+    BestEffort,
+    /// Nothing is fenced.
+    Off,
 }
 
 /// Something to tell people, ready for SNS.

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Finding;
+
 /// What a step function answers. What cannot succeed, or a gate refused, is an error instead (see [`crate::error`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepResponse {
@@ -25,6 +27,9 @@ pub struct StepResponse {
     pub elapsed_ms: u64,
     /// Whether the answer comes from the ledger alone: the operation had been completed before.
     pub from_ledger: bool,
+    /// With `checked`, one finding for each check.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 /// Where an operation stands.
@@ -37,4 +42,6 @@ pub enum StepStatus {
     InProgress,
     /// Dry run: `action` is what a real run would do now.
     WouldAct,
+    /// Preflight: `findings` says what would stand in the way.
+    Checked,
 }

@@ -25,6 +25,9 @@ pub struct RunContext {
     /// Observe and decide, change nothing, answer what would have been done.
     #[serde(default)]
     pub dry_run: bool,
+    /// Look for what would stand in the way of the request, change nothing, answer findings (X4).
+    #[serde(default)]
+    pub preflight: bool,
     /// The caller's own operation id in place of the derived one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<IdempotencyKey>,

@@ -24,6 +24,9 @@ pub struct ScaleRequest {
     /// Only with `true` may a service end with fewer tasks than it has.
     #[serde(default)]
     pub allow_scale_down: bool,
+    /// For how long to try, in seconds; a Region that is left may not answer. Left out, the function's step budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u32>,
 }
 
 /// Which services of a cluster.
@@ -42,6 +45,9 @@ pub enum ServiceSelection {
 pub enum Capacity {
     /// This many tasks.
     Desired(u32),
+    /// No tasks, and automatic scaling suspended: the Region is kept from writing (X1). Scaling the services up again
+    /// resumes it.
+    Fenced,
     /// A percentage of what the service of the same name has in the source Region, rounded up.
     PercentOfSource {
         /// 1 to 1000.

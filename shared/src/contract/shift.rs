@@ -17,7 +17,7 @@ const LONGEST_SET_IDENTIFIER: usize = 128;
 /// Source: <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html>
 const LONGEST_ZONE_ID: usize = 32;
 
-/// Make the target Region's failover records the primary ones.
+/// Give the target Region the traffic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShiftRequest {
@@ -27,10 +27,123 @@ pub struct ShiftRequest {
     /// The Region that is to get the traffic. Left out, `DR_REGION`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_region: Option<Region>,
+    /// What to move, and how.
+    pub traffic: Traffic,
+}
+
+/// What sends clients to a Region, by the way it is moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Traffic {
+    /// Swap the roles of failover records. Needs Route 53's control plane, in us-east-1.
+    FailoverRecords(FailoverRecords),
+    /// Give weighted records of the target Region all the weight. Needs Route 53's control plane, in us-east-1.
+    WeightedRecords(WeightedRecords),
+    /// Create or delete an object in the standby Region that an inverted health check of the primary record looks at.
+    /// Needs S3 in that Region alone.
+    StandbyObject(StandbyObject),
+    /// Flip ARC routing controls. Needs one of the cluster's five endpoints, each in a Region of its own.
+    RoutingControl(RoutingControls),
+    /// Turn the traffic dials of Global Accelerator's endpoint groups. Needs its control plane, in us-west-2.
+    TrafficDial(TrafficDials),
+}
+
+impl Traffic {
+    /// What it is about, as part of an operation's id: the zone, the object, the controls or the dials.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let first = |map: &BTreeMap<Region, String>| map.values().next().cloned().unwrap_or_default();
+        match self {
+            // Both kinds change the zone's records, and a zone takes one batch at a time.
+            Self::FailoverRecords(FailoverRecords { hosted_zone_id, .. })
+            | Self::WeightedRecords(WeightedRecords { hosted_zone_id, .. }) => {
+                hosted_zone_id.strip_prefix("/hostedzone/").unwrap_or(hosted_zone_id).to_owned()
+            }
+            Self::StandbyObject(object) => format!("{}/{}", object.bucket, object.key),
+            Self::RoutingControl(controls) => first(&controls.controls),
+            Self::TrafficDial(dials) => first(&dials.endpoint_groups),
+        }
+    }
+
+    /// The fields that have one entry for each Region, and the Regions they name.
+    #[must_use]
+    pub fn regions(&self) -> Vec<(String, Vec<&Region>)> {
+        fn of_records<'a>(strategy: &str, records: &'a [FailoverRecord]) -> Vec<(String, Vec<&'a Region>)> {
+            let each = records.iter().enumerate();
+            each.map(|(index, record)| {
+                (format!("{strategy}.records[{index}].set_identifiers"), record.set_identifiers.keys().collect())
+            })
+            .collect()
+        }
+        match self {
+            Self::FailoverRecords(zone) => of_records("failover_records", &zone.records),
+            Self::WeightedRecords(zone) => of_records("weighted_records", &zone.records),
+            Self::StandbyObject(_) => Vec::new(),
+            Self::RoutingControl(controls) => {
+                vec![("routing_control.controls".to_owned(), controls.controls.keys().collect())]
+            }
+            Self::TrafficDial(dials) => {
+                vec![("traffic_dial.endpoint_groups".to_owned(), dials.endpoint_groups.keys().collect())]
+            }
+        }
+    }
+}
+
+/// Pairs of failover records of one hosted zone, all swapped in one change batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FailoverRecords {
     /// The Route 53 hosted zone.
     pub hosted_zone_id: String,
-    /// The failover record pairs to swap, all in one change batch.
+    /// The failover record pairs.
     pub records: Vec<FailoverRecord>,
+}
+
+/// Weighted records of one hosted zone, all changed in one change batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WeightedRecords {
+    /// The Route 53 hosted zone.
+    pub hosted_zone_id: String,
+    /// The records; one set for each Region, two Regions or more.
+    pub records: Vec<FailoverRecord>,
+    /// The weight of the target Region's record, 1 to 255; all others get 0.
+    pub weight: u8,
+}
+
+/// The object whose presence takes traffic away from the primary record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StandbyObject {
+    /// The Region the bucket stands in; while the object is there, clients are sent to this Region.
+    pub region: Region,
+    /// The bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+    /// How long Route 53's checkers take to notice, in seconds: the health check's interval times its threshold.
+    pub notice_seconds: u32,
+}
+
+/// ARC routing controls, one for each Region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoutingControls {
+    /// The cluster's endpoints by the Region each stands in.
+    pub cluster_endpoints: BTreeMap<Region, String>,
+    /// The routing control of each Region, by ARN.
+    pub controls: BTreeMap<Region, String>,
+    /// Safety rules to override, by ARN. None unless somebody wrote them down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub safety_rules_to_override: Vec<String>,
+}
+
+/// The traffic dials of one accelerator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrafficDials {
+    /// The endpoint group of each Region, by ARN.
+    pub endpoint_groups: BTreeMap<Region, String>,
 }
 
 /// One pair of failover records, told apart by their set identifiers.
@@ -73,6 +186,23 @@ impl FailoverRecord {
             }
         }
         Ok(())
+    }
+}
+
+/// Checks what the types of traffic cannot.
+///
+/// # Errors
+/// [`Error::InvalidRequest`] that names the field, which begins with `field`.
+pub fn check_traffic(field: &str, traffic: &Traffic) -> Result<(), Error> {
+    match traffic {
+        Traffic::FailoverRecords(zone) => {
+            hosted_zone_id(&format!("{field}.failover_records.hosted_zone_id"), &zone.hosted_zone_id)?;
+            check_records(&format!("{field}.failover_records.records"), &zone.records)
+        }
+        Traffic::WeightedRecords(_)
+        | Traffic::StandbyObject(_)
+        | Traffic::RoutingControl(_)
+        | Traffic::TrafficDial(_) => Ok(()),
     }
 }
 
