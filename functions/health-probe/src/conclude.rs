@@ -95,9 +95,9 @@ async fn verify(
                         VERIFY_FOR.as_secs()
                     ),
                     cure: format!(
-                        "look at the workload in {}; nothing is moved back by itself. When it serves, redrive the \
-                         execution",
-                        run.target_region
+                        "look at the workload in {}; nothing is moved back by itself. When it serves, start the state \
+                         machine with the input of this execution under the name {}--2",
+                        run.target_region, run.failover_id
                     ),
                 });
             }

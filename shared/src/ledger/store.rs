@@ -129,24 +129,22 @@ impl Ledger {
         }
     }
 
+    /// Reads an operation's record; none when nobody has claimed it.
+    ///
+    /// # Errors
+    /// Errors of the call, and of an item that is not a record.
+    pub async fn operation(&self, operation_id: &str) -> Result<Option<Record>, Error> {
+        let item = self.get(operation_id, "reading the operation's record").await?;
+        item.as_ref().map(read_record).transpose()
+    }
+
     /// Reads a plan's item; a plan that never failed over has an empty one.
     ///
     /// # Errors
     /// Errors of the call, so that whoever cannot read it does not act.
     pub async fn plan_item(&self, plan: &PlanName) -> Result<PlanItem, Error> {
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("operation_id", text(&plan_key(plan)))
-            .consistent_read(true)
-            .send();
-        let answer = self
-            .calls
-            .call("dynamodb", "GetItem", request)
-            .await
-            .map_err(|error| Error::from_read("reading the plan's state in the ledger", error))?;
-        answer.item.as_ref().map_or_else(|| Ok(PlanItem::default()), read_plan_item)
+        let item = self.get(&plan_key(plan), "reading the plan's state in the ledger").await?;
+        item.as_ref().map_or_else(|| Ok(PlanItem::default()), read_plan_item)
     }
 
     /// Changes a plan's item by a pure rule, which is asked again when another writer was faster.
@@ -174,6 +172,18 @@ impl Ledger {
             }
         }
         Err(Error::InProgress { operation_id: plan_key(plan), lease_left_ms: 0 })
+    }
+
+    async fn get(&self, key: &str, doing: &str) -> Result<Option<Item>, Error> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("operation_id", text(key))
+            .consistent_read(true)
+            .send();
+        let answer = self.calls.call("dynamodb", "GetItem", request).await;
+        Ok(answer.map_err(|error| Error::from_read(doing, error))?.item)
     }
 
     async fn write(&self, key: &str, doing: &str, change: Change) -> Result<Written, Error> {
