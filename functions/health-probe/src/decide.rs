@@ -7,7 +7,7 @@
 
 use failover::contract::{
     self, AlarmTrigger, DecideRequest, DecideResponse, Decision, ExecutionInput, Finding, Generation, ManualRequest,
-    Notification, PreflightRequest, Region, RunPlan, Sample, Severity, StepCall, Timestamp, Trigger,
+    PreflightRequest, Region, RunPlan, Sample, Severity, StepCall, Timestamp, Trigger,
 };
 use failover::error::Error;
 use failover::ledger::plan_item::{NewestFailover, Phase};
@@ -15,10 +15,10 @@ use failover::ledger::{Admission, PlanItem};
 use failover::recovery_plan::RecoveryPlan;
 use failover::telemetry::metrics::{self, Unit};
 
-use crate::direction::{self, Direction};
 use crate::evidence::Lag;
 use crate::judge::{self, Verdict};
 use crate::look::{Look, look};
+use crate::route::{self, Route};
 use crate::run_plan::{self, Decided};
 use crate::{HealthProbe, decision_record, notice, preflight, readiness};
 
@@ -81,8 +81,8 @@ enum Checks {
 impl Run<'_> {
     async fn by_alarm(&self, alarm: &AlarmTrigger) -> Result<DecideResponse, Error> {
         let tools = &self.probe.tools;
-        let direction = direction::away_from_the_active_region(self.plan, &self.item)?;
-        let source = direction.source;
+        let route = route::away_from_the_active_region(self.plan, &self.item)?;
+        let source = route.source;
         if *source == tools.config.dr_region {
             // An orchestrator in the Region that is lost could not be trusted to get to the end; and moving back is a
             // planned thing, for people (F14).
@@ -93,7 +93,7 @@ impl Run<'_> {
             );
             return Ok(self.stand_down(reason, None, self.request.history.clone()));
         }
-        let Some(known) = self.look(&direction).await else {
+        let Some(known) = self.look(&route).await else {
             return Err(no_target(self.plan));
         };
         // A person's attention and the checks are not for a run that would not be admitted anyway.
@@ -136,8 +136,8 @@ impl Run<'_> {
         if order.reason.trim().is_empty() {
             return Err(invalid("input.trigger.reason", "is empty: say why, it goes into the report".to_owned()));
         }
-        let direction = direction::towards(self.plan, &self.item, order.target_region.as_ref())?;
-        let Some(known) = self.look(&direction).await else {
+        let route = route::towards(self.plan, &self.item, order.target_region.as_ref())?;
+        let Some(known) = self.look(&route).await else {
             return Err(no_target(self.plan));
         };
         self.item.admit(&self.plan.name, &self.wish(&known), self.probe.tools.env.now())?;
@@ -159,8 +159,8 @@ impl Run<'_> {
 
     /// The preflight alone (X4): what it found is the whole answer.
     async fn only_check(&self, wish: &PreflightRequest) -> Result<DecideResponse, Error> {
-        let direction = direction::towards(self.plan, &self.item, wish.target_region.as_ref())?;
-        let Some(known) = self.look(&direction).await else {
+        let route = route::towards(self.plan, &self.item, wish.target_region.as_ref())?;
+        let Some(known) = self.look(&route).await else {
             return Err(no_target(self.plan));
         };
         let findings = match self.checks(&known)? {
@@ -189,13 +189,13 @@ impl Run<'_> {
     }
 
     /// Looks at the evidence, and chooses the target.
-    async fn look<'p>(&self, direction: &Direction<'p>) -> Option<Known<'p>> {
-        let Look { sample, lags } = look(&self.probe.tools, self.plan, direction.source, &direction.targets).await;
-        let (target, lag) = direction::choose(&direction.targets, &lags, self.plan.detection.max_rpo_ms)?;
+    async fn look<'p>(&self, route: &Route<'p>) -> Option<Known<'p>> {
+        let Look { sample, lags } = look(&self.probe.tools, self.plan, route.source, &route.targets).await;
+        let (target, lag) = route::choose(&route.targets, &lags, self.plan.detection.max_rpo_ms)?;
         let mut history = self.request.history.clone();
         history.push(sample.clone());
         let history = judge::keep(&self.plan.detection, history);
-        Some(Known { source: direction.source, target, sample, lag, history })
+        Some(Known { source: route.source, target, sample, lag, history })
     }
 
     /// What the checks of this very run found; which to make, if that is not known.

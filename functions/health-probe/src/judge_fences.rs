@@ -11,7 +11,8 @@ use failover::contract::{
 };
 use failover::error::Error;
 
-use crate::{HealthProbe, fence_record, notice, report, writer};
+use crate::writer::{self, HandOver};
+use crate::{HealthProbe, fence_record, notice, report};
 
 /// The longest wait between two looks at a writer lease that is running out.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
@@ -48,14 +49,15 @@ pub(crate) async fn judge_fences(
             notification: Some(notification),
         });
     }
-    match writer::hand_over(probe, run).await? {
-        writer::HandOver::NoLease => {}
-        writer::HandOver::Done(outcome) => fences.push(outcome),
-        writer::HandOver::Running { left, message } => {
+    match writer::hand_over(&probe.tools, run).await? {
+        HandOver::NoLease => {}
+        HandOver::Done(outcome) => fences.push(outcome),
+        HandOver::Running { until } => {
+            let left = Duration::from_millis(until.millis_since(probe.tools.env.now()));
             let seconds = left.min(LOOK_AGAIN).as_secs().saturating_add(1);
             return Ok(JudgeFencesResponse {
                 verdict: FenceVerdict::Wait,
-                message,
+                message: format!("applications in {} may write until {until}, by their lease", run.source_region),
                 ask_again_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
                 fences,
                 notification: None,

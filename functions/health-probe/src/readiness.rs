@@ -9,7 +9,7 @@ use crate::HealthProbe;
 /// What the plan's item in the ledger says of the next run. It could be read, or there were no answer at all. Pure.
 pub(crate) fn of_ledger(plan: &RecoveryPlan, item: &PlanItem, _now: Timestamp) -> Vec<Finding> {
     let subject = format!("plan {}", plan.name);
-    let kill_switch = if item.kill_switch {
+    let kill_switch = if item.kill_switch.holds() {
         Finding::warning(
             "kill-switch-off",
             &subject,

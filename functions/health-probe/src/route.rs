@@ -9,7 +9,7 @@ use crate::evidence::Lag;
 
 /// The Region that is left, and those it can be left for, the preferred one first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Direction<'p> {
+pub(crate) struct Route<'p> {
     /// Where the plan is active.
     pub(crate) source: &'p Region,
     /// At least one.
@@ -23,7 +23,7 @@ pub(crate) struct Direction<'p> {
 pub(crate) fn away_from_the_active_region<'p>(
     plan: &'p RecoveryPlan,
     item: &PlanItem,
-) -> Result<Direction<'p>, Error> {
+) -> Result<Route<'p>, Error> {
     let active = item.active_region.as_ref().unwrap_or(&plan.home_region);
     let Some(source) = plan.regions().find(|region| *region == active) else {
         return Err(Error::InvalidRequest {
@@ -35,7 +35,7 @@ pub(crate) fn away_from_the_active_region<'p>(
             ),
         });
     };
-    Ok(Direction { source, targets: plan.targets_from(source).collect() })
+    Ok(Route { source, targets: plan.targets_from(source).collect() })
 }
 
 /// To the Region a person named, or away from where the plan is active.
@@ -49,7 +49,7 @@ pub(crate) fn towards<'p>(
     plan: &'p RecoveryPlan,
     item: &PlanItem,
     wanted: Option<&Region>,
-) -> Result<Direction<'p>, Error> {
+) -> Result<Route<'p>, Error> {
     let Some(wanted) = wanted else {
         return away_from_the_active_region(plan, item);
     };
@@ -61,7 +61,7 @@ pub(crate) fn towards<'p>(
     };
     let away = away_from_the_active_region(plan, item)?;
     let source = if away.source == target { away.targets.first().copied() } else { Some(away.source) };
-    Ok(Direction { source: source.unwrap_or(away.source), targets: vec![target] })
+    Ok(Route { source: source.unwrap_or(away.source), targets: vec![target] })
 }
 
 /// The first target by preference that is no further behind than the plan lets be lost. When none is, the first whose
@@ -98,9 +98,9 @@ mod tests {
         PlanItem { active_region: Some(region(text)), ..PlanItem::default() }
     }
 
-    fn route(direction: &Direction<'_>) -> (String, String) {
-        let targets: Vec<&str> = direction.targets.iter().map(|region| region.as_str()).collect();
-        (direction.source.to_string(), targets.join(" "))
+    fn in_words(route: &Route<'_>) -> (String, String) {
+        let targets: Vec<&str> = route.targets.iter().map(|region| region.as_str()).collect();
+        (route.source.to_string(), targets.join(" "))
     }
 
     fn lag(ms: u64) -> Lag {
@@ -116,7 +116,7 @@ mod tests {
             (active_in("eu-north-1"), "eu-north-1", "eu-central-1 eu-west-1"),
         ] {
             let direction = away_from_the_active_region(&plan, &item).expect("in the plan");
-            assert_eq!(route(&direction), (source.to_owned(), targets.to_owned()));
+            assert_eq!(in_words(&direction), (source.to_owned(), targets.to_owned()));
             assert_eq!(towards(&plan, &item, None).expect("in the plan"), direction);
         }
         let error = away_from_the_active_region(&plan, &active_in("us-east-1")).expect_err("not in the plan");
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn a_person_goes_where_they_say_from_where_it_is_active() {
         let plan = plan();
-        let go = |item: &PlanItem, to: &str| towards(&plan, item, Some(&region(to))).map(|direction| route(&direction));
+        let go = |item: &PlanItem, to: &str| towards(&plan, item, Some(&region(to))).map(|direction| in_words(&direction));
         let to_north = go(&active_in("eu-west-1"), "eu-north-1").expect("in the plan");
         assert_eq!(to_north, ("eu-west-1".to_owned(), "eu-north-1".to_owned()));
         let again = go(&PlanItem::default(), "eu-central-1").expect("in the plan");
