@@ -109,6 +109,15 @@ impl Ledger {
         }
     }
 
+    /// Reads an operation's record; none when nobody has claimed it.
+    ///
+    /// # Errors
+    /// Errors of the call, and of an item that is not a record.
+    pub async fn operation(&self, operation_id: &str) -> Result<Option<Record>, Error> {
+        let item = self.get(operation_id, "reading the operation's record").await?;
+        item.as_ref().map(read_record).transpose()
+    }
+
     /// Reads a plan's item; a plan that never failed over has an empty one.
     ///
     /// # Errors
@@ -186,19 +195,20 @@ impl Ledger {
     }
 
     async fn stored_plan_item(&self, plan: &PlanName) -> Result<Item, Error> {
+        let item = self.get(&plan_key(plan), "reading the plan's state in the ledger").await?;
+        Ok(item.unwrap_or_default())
+    }
+
+    async fn get(&self, key: &str, doing: &str) -> Result<Option<Item>, Error> {
         let request = self
             .client
             .get_item()
             .table_name(&self.table)
-            .key("operation_id", text(&plan_key(plan)))
+            .key("operation_id", text(key))
             .consistent_read(true)
             .send();
-        let answer = self
-            .calls
-            .call("dynamodb", "GetItem", request)
-            .await
-            .map_err(|error| Error::from_read("reading the plan's state in the ledger", error))?;
-        Ok(answer.item.unwrap_or_default())
+        let answer = self.calls.call("dynamodb", "GetItem", request).await;
+        Ok(answer.map_err(|error| Error::from_read(doing, error))?.item)
     }
 
     async fn write(&self, key: &str, doing: &str, change: Change) -> Result<Written, Error> {
