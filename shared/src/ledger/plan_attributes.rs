@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::attributes::{Change, Fields, Item, number, text};
 use super::plan_item::{Direction, KillSwitch, NewestFailover, Phase, PlanItem, Said, Statement};
 use super::writer::WriterGrant;
-use crate::contract::{FailoverId, Region, Timestamp};
+use crate::contract::{FailoverId, PlanName, Region, Timestamp};
 use crate::env::millis;
 use crate::error::Error;
 
@@ -18,6 +18,11 @@ const REVISION: &str = "revision";
 /// What has to be as it was read for a write to hold: the revision; the kill switch, since people set it in the table
 /// itself, too; and what functions of an earlier version change without knowing of a revision.
 const GUARD: [&str; 5] = [REVISION, "kill_switch", "generation", "failover_id", "phase"];
+
+/// The key of a plan's item.
+pub(crate) fn plan_key(plan: &PlanName) -> String {
+    format!("plan#{plan}")
+}
 
 /// The write that makes `next` of the stored item, of which `current` was read. It holds only if the item is still the
 /// stored one.
@@ -85,7 +90,7 @@ pub(super) fn read_plan_item(item: &Item) -> Result<PlanItem, Error> {
             Some(_) => KillSwitch::Unreadable,
         },
         statements: read_statements(item),
-        writer: read_writer(&fields)?,
+        writer: read_writer(item)?,
     })
 }
 
@@ -163,8 +168,9 @@ fn statement_attribute(statement: &Statement) -> AttributeValue {
 ///
 /// # Errors
 /// [`Error::Refused`] that names the attribute which cannot be read.
-pub(super) fn read_writer(fields: &Fields) -> Result<Option<WriterGrant>, Error> {
-    let Some(region) = read_region(fields, "writer_region")? else {
+pub(crate) fn read_writer(item: &Item) -> Result<Option<WriterGrant>, Error> {
+    let fields = Fields(item);
+    let Some(region) = read_region(&fields, "writer_region")? else {
         return Ok(None);
     };
     let length = u64::try_from(fields.number("writer_length_ms")?).unwrap_or_default();

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
 use super::attributes::{Change, Fields, Item, number, text};
-use super::plan_attributes::{plan_change, read_plan_item};
+use super::plan_attributes::{plan_change, plan_key, read_plan_item};
 use super::plan_item::PlanItem;
 use super::record::{Claim, ClaimRefused, Event, Intent, Record, Status};
 use super::writer::HandOver;
@@ -200,13 +200,8 @@ impl Ledger {
     }
 
     async fn get(&self, key: &str, doing: &str) -> Result<Option<Item>, Error> {
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("operation_id", text(key))
-            .consistent_read(true)
-            .send();
+        let request =
+            self.client.get_item().table_name(&self.table).key("operation_id", text(key)).consistent_read(true).send();
         let answer = self.calls.call("dynamodb", "GetItem", request).await;
         Ok(answer.map_err(|error| Error::from_read(doing, error))?.item)
     }
@@ -355,8 +350,4 @@ fn read_record(item: &Item) -> Result<Record, Error> {
         result,
         retryable: fields.flag("retryable")?,
     })
-}
-
-fn plan_key(plan: &PlanName) -> String {
-    format!("plan#{plan}")
 }

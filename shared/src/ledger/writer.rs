@@ -17,6 +17,7 @@ use crate::env::millis;
 use crate::error::Error;
 
 /// How far each clock may be from true time: those of the functions, and those of the applications that write.
+/// What stands behind the figure is said in [`crate::writer_lease`].
 pub const CLOCK_BOUND: Duration = Duration::from_secs(1);
 
 /// The writer lease as it was last granted.
