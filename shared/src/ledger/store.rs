@@ -200,13 +200,8 @@ impl Ledger {
     }
 
     async fn get(&self, key: &str, doing: &str) -> Result<Option<Item>, Error> {
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("operation_id", text(key))
-            .consistent_read(true)
-            .send();
+        let request =
+            self.client.get_item().table_name(&self.table).key("operation_id", text(key)).consistent_read(true).send();
         let answer = self.calls.call("dynamodb", "GetItem", request).await;
         Ok(answer.map_err(|error| Error::from_read(doing, error))?.item)
     }
