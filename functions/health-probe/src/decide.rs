@@ -256,12 +256,7 @@ impl Run<'_> {
         }
     }
 
-    async fn fail_over(
-        &self,
-        known: &Known<'_>,
-        why: String,
-        findings: Vec<Finding>,
-    ) -> Result<DecideResponse, Error> {
+    async fn fail_over(&self, known: &Known<'_>, why: String, findings: Vec<Finding>) -> Result<DecideResponse, Error> {
         let generation = match self.claim_generation(&self.wish(known)).await {
             Ok(generation) => generation,
             Err(error) => return self.refused(error, Some(&known.sample), known.history.clone()),
@@ -357,8 +352,7 @@ impl Run<'_> {
     fn ask(&self, why: &str, objections: &[String], known: &Known<'_>, findings: Vec<Finding>) -> DecideResponse {
         let reason = std::iter::once(why).chain(objections.iter().map(String::as_str)).collect::<Vec<_>>().join(". ");
         let lag = notice::lag_in_words(&known.lag, self.probe.tools.env.now());
-        let notification =
-            notice::approval(&self.plan.name, &self.request.failover_id, &reason, &lag, &known.sample);
+        let notification = notice::approval(&self.plan.name, &self.request.failover_id, &reason, &lag, &known.sample);
         DecideResponse {
             findings,
             notification: Some(notification),

@@ -31,7 +31,11 @@ pub(crate) async fn judge_fences(
     if request.ends.len() != run.fences.len() {
         return Err(Error::InvalidRequest {
             field: "ends".to_owned(),
-            problem: format!("expected {}, one for each fence of the run, found {}", run.fences.len(), request.ends.len()),
+            problem: format!(
+                "expected {}, one for each fence of the run, found {}",
+                run.fences.len(),
+                request.ends.len()
+            ),
         });
     }
     let mut fences: Vec<FenceOutcome> = request.ends.iter().map(outcome).collect();
@@ -119,7 +123,8 @@ mod tests {
     }
 
     fn call() -> StepCall {
-        let request = json!({ "target_region": "eu-central-1", "cluster": "a", "services": "all", "capacity": "fenced" });
+        let request =
+            json!({ "target_region": "eu-central-1", "cluster": "a", "services": "all", "capacity": "fenced" });
         serde_json::from_value(json!({ "function": "scale-ecs", "request": request })).expect("a call")
     }
 

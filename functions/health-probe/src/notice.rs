@@ -4,7 +4,8 @@
 
 use failover::config::Config;
 use failover::contract::{
-    FailoverId, FenceOutcome, Fenced, Finding, Health, ManualRequest, Notification, PlanName, PromotionMode, RunPlan, Sample,
+    FailoverId, FenceOutcome, Fenced, Finding, Health, ManualRequest, Notification, PlanName, PromotionMode, RunPlan,
+    Sample,
 };
 
 use crate::alarm::AlarmChange;

@@ -20,10 +20,7 @@ pub(crate) struct Route<'p> {
 ///
 /// # Errors
 /// [`Error::InvalidRequest`] when the ledger's Region is not in the plan.
-pub(crate) fn away_from_the_active_region<'p>(
-    plan: &'p RecoveryPlan,
-    item: &PlanItem,
-) -> Result<Route<'p>, Error> {
+pub(crate) fn away_from_the_active_region<'p>(plan: &'p RecoveryPlan, item: &PlanItem) -> Result<Route<'p>, Error> {
     let active = item.active_region.as_ref().unwrap_or(&plan.home_region);
     let Some(source) = plan.regions().find(|region| *region == active) else {
         return Err(Error::InvalidRequest {
@@ -126,7 +123,8 @@ mod tests {
     #[test]
     fn a_person_goes_where_they_say_from_where_it_is_active() {
         let plan = plan();
-        let go = |item: &PlanItem, to: &str| towards(&plan, item, Some(&region(to))).map(|direction| in_words(&direction));
+        let go =
+            |item: &PlanItem, to: &str| towards(&plan, item, Some(&region(to))).map(|direction| in_words(&direction));
         let to_north = go(&active_in("eu-west-1"), "eu-north-1").expect("in the plan");
         assert_eq!(to_north, ("eu-west-1".to_owned(), "eu-north-1".to_owned()));
         let again = go(&PlanItem::default(), "eu-central-1").expect("in the plan");

@@ -167,12 +167,8 @@ impl Steps<'_> {
 
     fn shifts(&self) -> Vec<ShiftRequest> {
         let each = self.plan.traffic.iter().cloned();
-        each.map(|traffic| ShiftRequest {
-            run: self.run.clone(),
-            target_region: Some(self.target.clone()),
-            traffic,
-        })
-        .collect()
+        each.map(|traffic| ShiftRequest { run: self.run.clone(), target_region: Some(self.target.clone()), traffic })
+            .collect()
     }
 }
 
@@ -346,7 +342,8 @@ mod tests {
     #[test]
     fn an_unplanned_run_fences_what_writes_in_the_source_region_and_a_switchover_nothing() {
         let (mut plan, input, request) = by_alarm();
-        let groups = |id: &str| SecurityGroups { serving: vec![format!("sg-{id}1")], isolated: vec![format!("sg-{id}0")] };
+        let groups =
+            |id: &str| SecurityGroups { serving: vec![format!("sg-{id}1")], isolated: vec![format!("sg-{id}0")] };
         for (region, arn) in plan.aurora[0].clusters.clone() {
             plan.aurora[0].security_groups.insert(region, groups(&arn.region().as_str()[3..4]));
         }

@@ -255,7 +255,7 @@ pub struct RunPlan {
     pub fences: Vec<StepCall>,
     /// Promotions and scalings, wave by wave.
     pub waves: Vec<Wave>,
-    /// Requests to `shift-dns`, in order; sent when all the waves are done.
+    /// Requests to `shift-dns`, side by side; sent when all the waves are done.
     pub shifts: Vec<ShiftRequest>,
 }
 
