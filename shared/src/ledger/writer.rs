@@ -63,14 +63,15 @@ impl PlanItem {
         self.writer.as_ref().map(WriterGrant::free_at)
     }
 
-    /// The Region whose lease is to be renewed: where the plan is active, `home` before the first failover; but the
-    /// one the newest failover has handed the lease to, as long as that has not succeeded.
+    /// The Region whose lease is to be renewed: where the plan is active. Before the first failover that is the one that
+    /// holds the lease already, else `home`; and after a failover has handed the lease over, as long as it has not
+    /// succeeded, its target.
     #[must_use]
     pub fn writer_region<'a>(&'a self, home: &'a Region) -> &'a Region {
-        match &self.writer {
-            Some(grant) if self.was_handed_over(grant) => &grant.region,
-            Some(_) | None => self.active_region.as_ref().unwrap_or(home),
-        }
+        let holder = self.writer.as_ref().map(|grant| &grant.region);
+        let handed_over = self.writer.as_ref().is_some_and(|grant| self.was_handed_over(grant));
+        let by_ledger = if handed_over { holder } else { self.active_region.as_ref().or(holder) };
+        by_ledger.unwrap_or(home)
     }
 
     /// Renews the writer lease of a Region, or grants it for the first time.
@@ -233,7 +234,10 @@ mod tests {
     #[test]
     fn a_renewal_extends_the_active_regions_lease_and_gives_it_to_nobody_else() {
         assert_eq!(renewal(&held_by_home(), &home(), after(NOW, 60)), Ok(after(NOW, 210)));
-        assert_eq!(renewal(&held_by_home(), &standby(), after(NOW, 60)), Err(ErrorCode::Refused));
+        for now in [after(NOW, 60), after(NOW, 10_000)] {
+            assert_eq!(renewal(&held_by_home(), &standby(), now), Err(ErrorCode::Refused));
+            assert_eq!(held_by_home().writer_region(&standby()), &home(), "whatever is called home");
+        }
     }
 
     #[test]
