@@ -6,6 +6,7 @@
 mod dns_name;
 mod finding;
 mod identifiers;
+mod operator;
 mod parse;
 mod probe;
 mod promote;
@@ -19,6 +20,7 @@ pub use finding::{Finding, Severity};
 pub use identifiers::{
     AccountId, ClusterArn, ClusterId, FailoverId, Generation, IdempotencyKey, PlanName, Region, Timestamp,
 };
+pub use operator::{AcknowledgeRequest, KillSwitchRequest, OperatorResponse, PersonName, Reason};
 pub use parse::{parse, parse_at};
 pub use probe::{
     AlarmTrigger, ConcludeRequest, ConcludeResponse, DecideRequest, DecideResponse, Decision, Evidence, EvidenceKind,
