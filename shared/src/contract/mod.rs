@@ -22,13 +22,13 @@ pub use identifiers::{
 pub use parse::{parse, parse_at};
 pub use probe::{
     AlarmTrigger, ConcludeRequest, ConcludeResponse, DecideRequest, DecideResponse, Decision, Evidence, EvidenceKind,
-    ExecutionInput, FenceRequest, FencingPolicy, Health, ManualRequest, Notification, Outcome, ProbeRequest, ProbeResponse, Report, RunPlan, Sample,
-    Trigger, TriggerOutcome, TriggerResponse, WatchResponse, Wave,
+    ExecutionInput, FenceRequest, FencingPolicy, Health, ManualRequest, Notification, Outcome, ProbeRequest,
+    ProbeResponse, Report, RunPlan, Sample, Trigger, TriggerOutcome, TriggerResponse, WatchResponse, Wave,
 };
-pub use promote::{IsolateRequest, Isolation, PromoteRequest, PromotionMode};
+pub use promote::{IsolateRequest, Isolation, PromoteRequest, PromotionMode, check_security_groups};
 pub use response::{StepResponse, StepStatus};
 pub use run::{Initiator, RunContext};
-pub use scale::{Capacity, ScaleRequest, ServiceSelection};
+pub use scale::{Capacity, ScaleRequest, ServiceSelection, check_timeout};
 pub use shift::{
     FailoverRecord, FailoverRecords, MOST_RECORDS, RecordType, RoutingControls, ShiftRequest, StandbyObject, Traffic,
     TrafficDials, WeightedRecords, check_records, check_traffic, hosted_zone_id,
