@@ -28,10 +28,10 @@ pub use probe::{
     ManualRequest, Notification, Outcome, PreflightRequest, ProbeRequest, ProbeResponse, Report, RunPlan, Sample,
     StepCall, StepEnd, StepFunction, StepRequest, Trigger, TriggerOutcome, TriggerResponse, WatchResponse, Wave,
 };
-pub use promote::{IsolateRequest, Isolation, PromoteRequest, PromotionMode};
+pub use promote::{IsolateRequest, Isolation, PromoteRequest, PromotionMode, check_security_groups};
 pub use response::{StepResponse, StepStatus};
 pub use run::{Initiator, RunContext};
-pub use scale::{Capacity, ScaleRequest, ServiceSelection};
+pub use scale::{Capacity, ScaleRequest, ServiceSelection, check_timeout};
 pub use shift::{
     FailoverRecord, FailoverRecords, MOST_RECORDS, RecordType, RoutingControls, ShiftRequest, StandbyObject, Traffic,
     TrafficDials, WeightedRecords, check_records, check_traffic, hosted_zone_id,
