@@ -270,6 +270,7 @@ fn of_source(seen: &AuroraSeen, source: &Region, network_proven: bool) -> (Healt
             | Meaning::Throttled
             | Meaning::Denied
             | Meaning::Conflict
+            | Meaning::Forbidden
             | Meaning::NotFound
             | Meaning::Invalid => (Health::Unknown, format!("{source}: {error}")),
         },
@@ -483,7 +484,12 @@ mod tests {
             let health = aurora(AuroraSeen { source: Err(failed(meaning)), ..well() });
             let expected = match meaning {
                 Meaning::Unreachable | Meaning::Unavailable => Health::Unhealthy,
-                Meaning::Throttled | Meaning::Denied | Meaning::Conflict | Meaning::NotFound | Meaning::Invalid => {
+                Meaning::Throttled
+                | Meaning::Denied
+                | Meaning::Conflict
+                | Meaning::Forbidden
+                | Meaning::NotFound
+                | Meaning::Invalid => {
                     Health::Unknown
                 }
             };
