@@ -301,8 +301,7 @@ impl StandbyObject {
             return Err(invalid(&format!("{field}.bucket"), problem));
         }
         if !(1..=LONGEST_KEY).contains(&self.key.len()) || self.key.chars().any(char::is_control) {
-            let problem =
-                format!("expected 1 to {LONGEST_KEY} bytes without control characters, found {:?}", self.key);
+            let problem = format!("expected 1 to {LONGEST_KEY} bytes without control characters, found {:?}", self.key);
             return Err(invalid(&format!("{field}.key"), problem));
         }
         if !NOTICE_SECONDS.contains(&self.notice_seconds) {
@@ -386,13 +385,14 @@ fn check_arn(field: &str, arn: &str, service: &str, kind: &str) -> Result<(), Er
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     match parts.as_slice() {
         ["arn", _, found, "", account, resource]
-            if *found == service && account.len() == 12 && resource.contains(kind) && !arn.contains(char::is_whitespace) =>
+            if *found == service
+                && account.len() == 12
+                && resource.contains(kind)
+                && !arn.contains(char::is_whitespace) =>
         {
             Ok(())
         }
-        _ => {
-            Err(invalid(field, format!("expected an ARN of {service} with {kind}, found {arn:?}")))
-        }
+        _ => Err(invalid(field, format!("expected an ARN of {service} with {kind}, found {arn:?}"))),
     }
 }
 

@@ -18,13 +18,20 @@ const ZONE: &str = "Z1";
 fn request() -> Value {
     json!({
         "run": { "failover_id": "f1" },
-        "hosted_zone_id": ZONE,
-        "records": [{
-            "name": "app.example.com",
-            "type": "A",
-            "set_identifiers": { "eu-central-1": "frankfurt", "eu-west-1": "ireland" },
-        }],
+        "traffic": { "failover_records": {
+            "hosted_zone_id": ZONE,
+            "records": [{
+                "name": "app.example.com",
+                "type": "A",
+                "set_identifiers": { "eu-central-1": "frankfurt", "eu-west-1": "ireland" },
+            }],
+        } },
     })
+}
+
+/// The records of a request.
+fn records(request: &mut Value) -> &mut Value {
+    &mut request["traffic"]["failover_records"]["records"]
 }
 
 /// One invocation, in a sandbox of its own.
@@ -265,7 +272,7 @@ async fn every_attribute_of_every_record_is_kept_and_all_records_change_in_one_b
         cname("i", "SECONDARY"),
     ];
     zone.aws.on("route53", "ListResourceRecordSets", [listing(&sets, "")]);
-    let request = json!({
+    let request = json!({ "traffic": { "failover_records": {
         "hosted_zone_id": ZONE,
         "records": [
             {
@@ -275,7 +282,7 @@ async fn every_attribute_of_every_record_is_kept_and_all_records_change_in_one_b
             },
             { "name": "shop.example.com", "type": "CNAME", "set_identifiers": { "eu-central-1": "f", "eu-west-1": "i" } },
         ],
-    });
+    } } });
     invoke(&zone.aws, request).await.expect("sent");
     let requests = zone.aws.requests();
     assert_eq!(names(&requests)[..2], ["ListResourceRecordSets", "ChangeResourceRecordSets"], "one page has both");
@@ -323,7 +330,7 @@ async fn a_dry_run_answers_what_it_would_change_and_changes_nothing() {
     let response = invoke(&zone.aws, request).await.expect("would act");
     assert_eq!(response.status, StepStatus::WouldAct);
     assert_eq!(response.action["changes"][0]["expected"]["set_identifier"], "ireland");
-    assert_eq!(response.action["changes"][0]["role"], "PRIMARY");
+    assert_eq!(response.action["changes"][0]["routing"]["failover"], "PRIMARY");
     let all: Vec<String> = zone.aws.all_requests().iter().map(Request::name).collect();
     assert_eq!(all, ["dynamodb:GetItem", "route53:ListResourceRecordSets"]);
 }
@@ -485,12 +492,12 @@ async fn an_error_of_a_read_names_what_is_wrong_and_changes_nothing() {
         (
             Reply::Error(404, "NoSuchHostedZone".to_owned(), "No hosted zone found with ID: Z1".to_owned()),
             ErrorCode::InvalidRequest,
-            "hosted_zone_id: there is no hosted zone Z1",
+            "traffic.failover_records.hosted_zone_id: there is no hosted zone Z1",
         ),
         (
             Reply::error("InvalidInput", "bad name"),
             ErrorCode::InvalidRequest,
-            "records[0].name: Route 53 does not take it",
+            "traffic.failover_records.records[0].name: Route 53 does not take it",
         ),
         (Reply::error("Throttling", "Rate exceeded"), ErrorCode::Transient, "Rate exceeded"),
         (Reply::Silence, ErrorCode::Transient, "listing app.example.com. A"),
@@ -610,9 +617,9 @@ async fn a_record_cut_off_at_a_pages_end_is_listed_again_from_its_beginning() {
         ],
     );
     let mut request = request();
-    let mut second = request["records"][0].clone();
+    let mut second = records(&mut request)[0].clone();
     second["name"] = json!("b.example.com");
-    request["records"].as_array_mut().expect("a list").push(second);
+    records(&mut request).as_array_mut().expect("a list").push(second);
     zone.aws.on("route53", "ChangeResourceRecordSets", [Reply::error("InvalidInput", "stop here")]);
     invoke(&zone.aws, request).await.expect_err("stopped");
     assert_eq!(zone.aws.requests_to("route53", "ListResourceRecordSets").len(), 2);
@@ -635,9 +642,9 @@ async fn a_list_that_never_ends_is_given_up() {
 async fn a_request_that_cannot_be_used_touches_neither_route_53_nor_the_ledger() {
     let zone = Zone::at_home();
     let mut request = request();
-    request["records"][0]["ttl"] = json!(60);
+    records(&mut request)[0]["ttl"] = json!(60);
     let error = invoke(&zone.aws, request).await.expect_err("unknown field");
     assert_eq!(error.code(), ErrorCode::InvalidRequest);
-    assert!(error.to_string().starts_with("records[0].ttl: unknown field"), "{error}");
+    assert!(error.to_string().starts_with("traffic.failover_records.records[0].ttl: unknown field"), "{error}");
     assert!(zone.aws.all_requests().is_empty());
 }
