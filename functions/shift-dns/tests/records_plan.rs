@@ -359,6 +359,15 @@ fn failing_back_is_the_same_request_with_the_other_target() {
 }
 
 #[test]
+fn a_target_that_a_failover_pair_does_not_name_is_refused() {
+    let mut elsewhere = request_json(&["app.example.com"]);
+    elsewhere["target_region"] = json!("us-east-1");
+    let (field, problem) = refused(&elsewhere);
+    assert_eq!(field, "traffic.failover_records.records[0].set_identifiers");
+    assert_eq!(problem, "has no entry for the target Region us-east-1");
+}
+
+#[test]
 fn names_and_zone_ids_written_differently_are_the_same_request() {
     let mut other = request_json(&["APP.example.com."]);
     zone(&mut other)["hosted_zone_id"] = json!("/hostedzone/Z1");
@@ -517,6 +526,50 @@ proptest! {
         for set in &zone {
             let expected = if set.set_identifier == "ireland" { Role::Primary } else { Role::Secondary };
             prop_assert_eq!(set.routing, Routing::Failover(expected));
+        }
+        let after = plan(&request, &seen(Some((0, Progress::InSync)), records(&zone)), NOW);
+        prop_assert!(matches!(after, Plan::AlreadyDone { .. }), "{:?}", after);
+    }
+
+    /// Whatever the weights were: one applied action leaves a single record set with weight, that of the target, and
+    /// every other attribute of every record set as it was.
+    #[test]
+    fn after_one_action_only_the_target_has_weight_and_nothing_else_changed(
+        weights in prop::collection::vec(0i64..=255, 2..6),
+        target in any::<prop::sample::Index>(),
+        wanted in 1u8..=255,
+        mut sets in prop::collection::vec(any_pair(), 6),
+    ) {
+        let regions: Vec<String> = (1..=weights.len()).map(|number| format!("eu-west-{number}")).collect();
+        let target = target.get(&regions);
+        let identifiers: serde_json::Map<String, Value> =
+            regions.iter().map(|region| (region.clone(), json!(format!("in {region}")))).collect();
+        let request = completed(json!({
+            "target_region": target,
+            "traffic": { "weighted_records": {
+                "hosted_zone_id": "Z1",
+                "weight": wanted,
+                "records": [{ "name": "x.example.com", "type": "A", "set_identifiers": identifiers }],
+            } },
+        })).expect("a good request");
+        let mut zone: Vec<RecordSet> = sets
+            .drain(..regions.len())
+            .zip(weights.iter().zip(&regions))
+            .map(|([set, _], (weight, region))| RecordSet {
+                routing: Routing::Weighted(*weight), set_identifier: format!("in {region}"), ..set
+            })
+            .collect();
+        let before = zone.clone();
+        let records = |zone: &[RecordSet]| vec![record("x.example.com", zone.iter().cloned().map(Found::Usable).collect())];
+        if let Plan::Act(action) = plan(&request, &seen(None, records(&zone)), NOW) {
+            for change in &action.changes {
+                let place = zone.iter().position(|set| *set == change.expected);
+                zone[place.expect("an action expects what was seen")] = change.wanted();
+            }
+        }
+        for (set, before) in zone.iter().zip(&before) {
+            let weight = if set.set_identifier == format!("in {target}") { i64::from(wanted) } else { 0 };
+            prop_assert_eq!(set, &RecordSet { routing: Routing::Weighted(weight), ..before.clone() });
         }
         let after = plan(&request, &seen(Some((0, Progress::InSync)), records(&zone)), NOW);
         prop_assert!(matches!(after, Plan::AlreadyDone { .. }), "{:?}", after);
