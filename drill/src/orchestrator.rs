@@ -70,17 +70,17 @@ impl Orchestrator {
         named_in(call).is_some_and(|(suffix, _)| suffix == self.workload.suffix())
     }
 
-    fn stack_name(&self) -> String {
+    fn stack_name(self) -> String {
         format!("failover-{}", self.workload)
     }
 
     /// The Region that its template calls the primary one: the first that is not its own.
-    fn opposite(&self, staging: &Staging) -> Site {
+    fn opposite(self, staging: &Staging) -> Site {
         staging.sites.iter().copied().find(|site| *site != self.site).unwrap_or(self.site)
     }
 
     /// The template's parameters.
-    fn parameters(&self, staging: &Staging, world: &World) -> BTreeMap<String, String> {
+    fn parameters(self, staging: &Staging, world: &World) -> BTreeMap<String, String> {
         let (workload, primary, standby) = (self.workload, self.opposite(staging), self.site);
         let parameters = [
             ("EnvironmentSuffix", workload.suffix().to_owned()),

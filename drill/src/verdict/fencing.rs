@@ -150,7 +150,7 @@ mod tests {
         assert!(!passes(&|e| e.after.services.get_mut(&key).unwrap().desired = 1));
         assert!(!passes(&|e| e.after.limits.get_mut(&key).unwrap().suspended = false));
         assert!(!passes(&|e| e.after.security_groups.get_mut(&Site::Primary).unwrap().push("sg-serving".to_owned())));
-        assert!(!passes(&|e| drop(e.isolated.clear())));
+        assert!(!passes(&|e| e.isolated.clear()));
     }
 
     /// The recorded promotion with fences before it, so many milliseconds earlier.

@@ -72,8 +72,8 @@ fn actions(run: &Run, status: &str) -> BTreeMap<String, Value> {
 /// What the run's preflight found, sorted: check, subject, severity, what it blocks and its cure. The message may hold
 /// what changes from one look to the next.
 fn findings(run: &Run) -> Vec<String> {
-    let answers = run.history.iter().map(|event| &event.output["Payload"]);
-    let decided = answers.filter(|answer| answer["decision"] == "fail_over").last();
+    let mut answers = run.history.iter().map(|event| &event.output["Payload"]);
+    let decided = answers.rfind(|answer| answer["decision"] == "fail_over");
     let found = decided.and_then(|answer| answer["findings"].as_array()).map(Vec::as_slice).unwrap_or_default();
     let in_words = |finding: &Value| {
         let parts =
