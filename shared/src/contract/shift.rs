@@ -65,6 +65,12 @@ impl Traffic {
         }
     }
 
+    /// What it cannot do without, and where that stands.
+    #[must_use]
+    pub fn depends_on(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The fields that have one entry for each Region, and the Regions they name.
     #[must_use]
     pub fn regions(&self) -> Vec<(String, Vec<&Region>)> {
