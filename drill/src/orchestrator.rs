@@ -104,9 +104,19 @@ impl Orchestrator {
             PlanSource::Document => vec![("PlanDocument", staging.plan_document(workload, world))],
             PlanSource::Template => composition(),
         };
-        let patience = staging.approval_timeout_seconds.map(|seconds| ("ApprovalTimeoutSeconds", seconds.to_string()));
-        let chosen = plan.into_iter().chain(self.ledger.parameters()).chain(patience);
+        let chosen = plan.into_iter().chain(self.ledger.parameters()).chain(patience(staging));
         parameters.into_iter().chain(chosen).map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+/// For how long a question stays open; without a heartbeat it may be half as long, which is to make no difference.
+fn patience(staging: &Staging) -> Vec<(&'static str, String)> {
+    match staging.approval_timeout_seconds {
+        Some(seconds) => vec![
+            ("ApprovalTimeoutSeconds", seconds.to_string()),
+            ("ApprovalHeartbeatSeconds", seconds.saturating_sub(1).to_string()),
+        ],
+        None => Vec::new(),
     }
 }
 

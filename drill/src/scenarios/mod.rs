@@ -1,15 +1,23 @@
 //! The scenarios. A new one is a file here and an entry in [`ALL`].
 
+mod both_regions_trigger_at_once;
 mod cooldown_flap;
 mod dry_run;
 mod duplicate_alarm;
 mod failback;
 mod false_alarm;
+mod fence_timeout;
 mod kill_switch;
 mod lag_refused;
+mod lag_timed_out;
 mod lag_too_high;
 mod planned_switchover;
+mod preferred_standby_behind;
+mod primary_half_alive;
 mod region_loss;
+mod resume;
+mod route53_control_plane_down;
+mod two_plans_at_once;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -47,7 +55,7 @@ pub trait Scenario: Sync {
 }
 
 /// All scenarios; the first one runs when none is named.
-pub const ALL: [&dyn Scenario; 10] = [
+pub const ALL: [&dyn Scenario; 21] = [
     &region_loss::RegionLoss,
     &planned_switchover::PlannedSwitchover,
     &false_alarm::FalseAlarm,
@@ -58,6 +66,17 @@ pub const ALL: [&dyn Scenario; 10] = [
     &cooldown_flap::CooldownFlap,
     &lag_too_high::LagTooHigh,
     &lag_refused::LagRefused,
+    &lag_timed_out::LagTimedOut,
+    &primary_half_alive::PrimaryHalfAlive,
+    &fence_timeout::FenceTimeout::BestEffort,
+    &fence_timeout::FenceTimeout::Approved,
+    &fence_timeout::FenceTimeout::Declined,
+    &fence_timeout::FenceTimeout::Off,
+    &route53_control_plane_down::Route53ControlPlaneDown,
+    &preferred_standby_behind::PreferredStandbyBehind,
+    &two_plans_at_once::TwoPlansAtOnce,
+    &both_regions_trigger_at_once::BothRegionsTriggerAtOnce,
+    &resume::Resume,
 ];
 
 /// Finds a scenario by its name.

@@ -230,6 +230,18 @@ impl Stage {
         Ok(())
     }
 
+    /// Lets replication to one standby Region fall behind.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it.
+    pub async fn fall_behind_at(&mut self, site: Site, lag_ms: u64) -> Result<()> {
+        for workload in self.world.staging.workloads() {
+            world::publish_lag(&self.aws(), workload, site, lag_ms).await?;
+        }
+        self.tell(format!("replication to {site} falls {lag_ms} ms behind"));
+        Ok(())
+    }
+
     /// Brings a lost Region back; the databases' clusters there rejoin as secondaries.
     ///
     /// # Errors

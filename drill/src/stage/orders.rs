@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{QUESTION, Stage};
 use crate::error::Result;
 use crate::moment::Moment;
+use crate::orchestrator::Deployed;
 use crate::question::{Answer, Question};
 use crate::world::Site;
 
@@ -78,19 +80,33 @@ impl Stage {
     /// # Errors
     /// [`Error::Aws`](crate::Error::Aws) when the emulator refuses it.
     pub async fn order(&mut self, order: Order, target: Site, reason: &str) -> Result<Moment> {
-        let what = order.in_words();
-        self.tell(format!("a person starts {what} to {target}: {reason}"));
-        let name = format!("manual-to-{target}-{:08x}", self.random.u32(..));
-        let mut trigger =
-            json!({ "kind": "manual", "mode": order.mode(), "target_region": target.region(), "reason": reason });
-        if order == Order::RehearsedSwitchover {
-            trigger["dry_run"] = true.into();
-        }
-        let deployed = self.orchestrator();
-        let input = json!({ "plan": deployed.orchestrator.workload, "trigger": trigger }).to_string();
+        self.tell(format!("a person starts {} to {target}: {reason}", order.in_words()));
+        let name = self.name_of_order(target);
         let at = Moment::now();
-        deployed.start(&name, &input).await?;
+        self.orchestrator().start(&name, &input(self.orchestrator(), order, target, reason)).await?;
         Ok(at)
+    }
+
+    /// The same with every orchestrator, all at once.
+    ///
+    /// # Errors
+    /// [`Error::Aws`](crate::Error::Aws) when the emulator refuses one of them.
+    pub async fn order_everywhere(&mut self, order: Order, target: Site, reason: &str) -> Result<Moment> {
+        let regions: Vec<&str> = self.orchestrators().map(Deployed::region).collect();
+        let regions = regions.join(" and ");
+        self.tell(format!("in {regions} people start {} to {target}: {reason}", order.in_words()));
+        let names: Vec<String> = (0..self.desks.len()).map(|_| self.name_of_order(target)).collect();
+        let at = Moment::now();
+        let starts = self
+            .orchestrators()
+            .zip(&names)
+            .map(async |(deployed, name)| deployed.start(name, &input(deployed, order, target, reason)).await);
+        join_all(starts).await.into_iter().collect::<Result<Vec<()>>>()?;
+        Ok(at)
+    }
+
+    fn name_of_order(&mut self, target: Site) -> String {
+        format!("manual-to-{target}-{:08x}", self.random.u32(..))
     }
 
     /// Sets the plan's kill switch in the ledger.
@@ -132,4 +148,14 @@ impl Stage {
         self.aws().json("states", &answer.region, "SendTaskSuccess", &input).await?;
         Ok(())
     }
+}
+
+/// The input of an execution that a person starts.
+fn input(deployed: &Deployed, order: Order, target: Site, reason: &str) -> String {
+    let mut trigger =
+        json!({ "kind": "manual", "mode": order.mode(), "target_region": target.region(), "reason": reason });
+    if order == Order::RehearsedSwitchover {
+        trigger["dry_run"] = true.into();
+    }
+    json!({ "plan": deployed.orchestrator.workload, "trigger": trigger }).to_string()
 }

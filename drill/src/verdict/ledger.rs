@@ -43,6 +43,15 @@ pub fn ledger_has_nothing_else(evidence: &Evidence) -> Check {
     Check::new("the ledger holds no operation of any other failover", strangers.is_empty(), listed(strangers))
 }
 
+/// All orchestrators see the same ledger, each in its own Region.
+#[must_use]
+pub fn one_ledger(evidence: &Evidence) -> Check {
+    let others = evidence.beside.iter().filter(|other| other.ledger != evidence.ledger);
+    let others: Vec<String> = others.map(|other| other.orchestrator.site.to_string()).collect();
+    let passed = !evidence.beside.is_empty() && others.is_empty();
+    Check::new("the ledger is the same in each orchestrator's Region", passed, listed(others))
+}
+
 /// The plan's item says that its last failover ended well, and where the workload is active.
 #[must_use]
 pub fn plan_concluded(evidence: &Evidence, generation: u64, active: Site) -> Check {

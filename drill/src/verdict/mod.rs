@@ -49,6 +49,12 @@ pub fn at_least(claim: impl Into<String>, wanted: usize, found: usize) -> Check 
     Check::new(claim, found >= wanted, found.to_string())
 }
 
+/// There are exactly so many.
+#[must_use]
+pub fn exactly(wanted: usize, what: &str, found: usize) -> Check {
+    Check::new(format!("{wanted} {what}"), found == wanted, found.to_string())
+}
+
 fn millis(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

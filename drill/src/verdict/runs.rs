@@ -7,6 +7,10 @@ use crate::world::MAX_RPO_MS;
 
 /// How a gate's no begins.
 const REFUSED: &str = "Failover.Refused";
+/// How the failure of a run begins that waited for too long.
+const TIMED_OUT: &str = "States.Timeout";
+/// How often a run may ask the same thing.
+const MOST_QUESTIONS: usize = 4;
 /// By how much the product's times may differ from the drill's, in milliseconds: the drill looks every
 /// 200 ms, and the product counts from the alarm, which it gets a moment after the Region was lost.
 const TOLERANCE_MS: u64 = 2_500;
@@ -31,6 +35,37 @@ pub fn refused(run: &Run, words: &str) -> Check {
     let passed = run.execution.status == "FAILED" && failure.starts_with(REFUSED) && failure.contains(words);
     let found = format!("{}: {failure}", run.execution.status);
     Check::new(format!("the order was refused, and it says why: {words}"), passed, found)
+}
+
+/// The execution came to no decision: it failed, and says why.
+#[must_use]
+pub fn gave_up(run: &Run, words: &str) -> Check {
+    let failure = run.execution.failure.as_deref().unwrap_or_default();
+    let passed = run.execution.status == "FAILED" && failure.starts_with(TIMED_OUT) && failure.contains(words);
+    let found = format!("{}: {failure}", run.execution.status);
+    Check::new(format!("the run gave up, and says why: {words}"), passed, found)
+}
+
+/// People were asked, more than once and no more often than a person would put up with.
+#[must_use]
+pub fn asked_repeatedly(run: &Run) -> Check {
+    let times = times_told(run, QUESTION);
+    let claim = format!("people were asked 2 to {MOST_QUESTIONS} times");
+    Check::new(claim, (2..=MOST_QUESTIONS).contains(&times), times.to_string())
+}
+
+/// The runs of all orchestrators were under way at the same time.
+#[must_use]
+pub fn ran_side_by_side(evidence: &Evidence) -> Check {
+    let executions = || std::iter::once(evidence).chain(&evidence.beside).flat_map(|one| &one.executions);
+    let last_start = executions().map(|execution| execution.started).max();
+    let first_end = executions().filter_map(|execution| execution.stopped).min();
+    let found = executions().map(|execution| {
+        let lasted = execution.stopped.map_or(0, |stopped| millis(stopped.since(execution.started)));
+        format!("{} for {lasted} ms", execution.name)
+    });
+    let passed = !evidence.beside.is_empty() && last_start < first_end;
+    Check::new("the runs were under way at the same time", passed, listed(found))
 }
 
 /// The execution ended with this decision and went no further.

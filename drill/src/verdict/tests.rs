@@ -388,3 +388,50 @@ fn a_false_alarm_needs_exactly_one_kind_of_evidence_in_every_look() {
     assert!(!passes(vec![look(&["alarms", "endpoint"])]));
     assert!(!passes(vec![]));
 }
+
+#[test]
+fn two_runs_that_only_followed_each_other_are_told_apart() {
+    let mut evidence = recorded::evidence();
+    assert!(!ran_side_by_side(&evidence).passed, "there is no other");
+    evidence.beside = vec![recorded::evidence()];
+    assert!(ran_side_by_side(&evidence).passed);
+    let stopped = evidence.executions[0].stopped.unwrap();
+    evidence.beside[0].executions[0].started = stopped;
+    assert!(!ran_side_by_side(&evidence).passed);
+}
+
+#[test]
+fn a_ledger_that_differs_between_two_regions_is_seen() {
+    let mut evidence = recorded::evidence();
+    assert!(!one_ledger(&evidence).passed, "there is no other");
+    evidence.beside = vec![recorded::evidence()];
+    assert!(one_ledger(&evidence).passed);
+    evidence.beside[0].ledger[0].status = "intent".to_owned();
+    assert!(!one_ledger(&evidence).passed);
+}
+
+#[test]
+fn a_run_gives_up_by_a_timeout_and_after_a_bounded_number_of_questions() {
+    let mut run = recorded::run();
+    assert!(!gave_up(&run, "").passed && !asked_repeatedly(&run).passed);
+    run.execution.status = "FAILED".to_owned();
+    run.execution.failure = Some("States.Timeout: No decision after 4 unanswered questions".to_owned());
+    assert!(gave_up(&run, "unanswered questions").passed && !gave_up(&run, "lag").passed);
+    let question = Message { subject: "Failover of trading needs your approval".to_owned(), text: String::new() };
+    run.told = vec![question.clone(); 4];
+    assert!(asked_repeatedly(&run).passed);
+    run.told.push(question.clone());
+    assert!(!asked_repeatedly(&run).passed);
+    run.told = vec![question];
+    assert!(!asked_repeatedly(&run).passed);
+}
+
+#[test]
+fn a_region_that_should_have_been_left_alone_and_was_not_is_seen() {
+    let mut evidence = recorded::evidence();
+    assert!(site_unchanged(&evidence, Site::Primary).passed, "{:?}", site_unchanged(&evidence, Site::Primary));
+    assert!(!site_unchanged(&evidence, Site::Standby).passed, "it was scaled");
+    assert!(!site_unchanged(&evidence, Site::Reserve).passed, "nothing stands there");
+    evidence.after.security_groups.clear();
+    assert!(!site_unchanged(&evidence, Site::Primary).passed);
+}

@@ -145,6 +145,22 @@ pub fn endpoint_answers(evidence: &Evidence, site: Site) -> Check {
     Check::new(format!("the endpoint in {site} answers"), answers, found)
 }
 
+/// What stands at `site` is as it was, but for the records' roles and the database's writer.
+#[must_use]
+pub fn site_unchanged(evidence: &Evidence, site: Site) -> Check {
+    let (before, after) = (&evidence.before, &evidence.after);
+    let here = |key: &&String| key.starts_with(site.region());
+    let changed = before.services.keys().filter(here).filter(|key| {
+        before.services.get(*key) != after.services.get(*key) || before.limits.get(*key) != after.limits.get(*key)
+    });
+    let mut changed: Vec<String> = changed.cloned().collect();
+    if before.security_groups.get(&site) != after.security_groups.get(&site) {
+        changed.push("security groups".to_owned());
+    }
+    let passed = changed.is_empty() && before.services.keys().any(|key| here(&key));
+    Check::new(format!("services and security groups in {site} are as they were"), passed, listed(changed))
+}
+
 /// Nothing at all is different from before.
 #[must_use]
 pub fn world_unchanged(evidence: &Evidence) -> Check {
