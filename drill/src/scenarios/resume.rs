@@ -12,17 +12,33 @@ use crate::world::{Site, Workload};
 /// How long a state is held: more than the stage needs to see it, less than a function gives a call.
 const HOLD: Duration = Duration::from_millis(1_200);
 
-/// The states in which the run is stopped, in their order, each with the call that holds it there: its function, its
-/// operation, and what it contains. A state without one lasts long enough by itself.
-const STOPS: [(&str, Option<(&str, &str, &str)>); 7] = [
-    ("Decide", Some(("health-probe", "DescribeAlarms", ""))),
-    ("Check", Some(("shift-dns", "ListResourceRecordSets", ""))),
-    ("Fence", None),
-    ("JudgeFences", Some(("health-probe", "UpdateItem", "#fences"))),
-    ("Act", Some(("promote-aurora", "UpdateItem", "#promote-aurora#"))),
-    ("Shifts", Some(("shift-dns", "UpdateItem", "#shift-dns#"))),
-    ("Conclude", Some(("health-probe", "UpdateItem", "\"succeeded\""))),
+/// A state in which the run is stopped, and the call that holds it there.
+struct Stop {
+    place: &'static str,
+    held_by: Option<Held>,
+}
+
+/// A function's call, by its operation and something that it contains.
+struct Held {
+    function: &'static str,
+    operation: &'static str,
+    text: &'static str,
+}
+
+/// In the order of the states. One that nothing holds lasts long enough by itself.
+const STOPS: [Stop; 7] = [
+    held("Decide", "health-probe", "DescribeAlarms", ""),
+    held("Check", "shift-dns", "ListResourceRecordSets", ""),
+    Stop { place: "Fence", held_by: None },
+    held("JudgeFences", "health-probe", "UpdateItem", "#fences"),
+    held("Act", "promote-aurora", "UpdateItem", "#promote-aurora#arn:aws:rds:eu-west-1"),
+    held("Shifts", "shift-dns", "UpdateItem", "#shift-dns#"),
+    held("Conclude", "health-probe", "UpdateItem", "\"succeeded\""),
 ];
+
+const fn held(place: &'static str, function: &'static str, operation: &'static str, text: &'static str) -> Stop {
+    Stop { place, held_by: Some(Held { function, operation, text }) }
+}
 
 /// The run of a lost Region is stopped in each of its states in turn.
 pub(super) struct Resume;
@@ -46,8 +62,8 @@ impl Scenario for Resume {
             let ordered = stage.raise_alarm().await?;
             let stopped = stage.stop_at_once().await?;
             stage.resume(&stopped).await?;
-            for (state, hold) in STOPS {
-                stop_and_continue(stage, state, hold).await?;
+            for stop in &STOPS {
+                stop_and_continue(stage, stop).await?;
             }
             stage.await_run("failing over", ordered, Some(Site::Standby)).await
         })
@@ -63,13 +79,13 @@ impl Scenario for Resume {
     }
 }
 
-async fn stop_and_continue(stage: &mut Stage, state: &str, hold: Option<(&str, &str, &str)>) -> Result<()> {
-    let rule = hold.map(|(function, operation, text)| {
-        let caller = format!("failover-{}-{function}", Workload::Trading.suffix());
-        let matcher = Matcher::any().caller(caller).operation(operation).body_contains(text);
-        stage.local.gateway.add_rule(Rule::new(format!("held in {state}"), matcher, Effect::Delay(HOLD)))
+async fn stop_and_continue(stage: &mut Stage, stop: &Stop) -> Result<()> {
+    let rule = stop.held_by.as_ref().map(|held| {
+        let caller = format!("failover-{}-{}", Workload::Trading.suffix(), held.function);
+        let matcher = Matcher::any().caller(caller).operation(held.operation).body_contains(held.text);
+        stage.local.gateway.add_rule(Rule::new(format!("held in {}", stop.place), matcher, Effect::Delay(HOLD)))
     });
-    let stopped = stage.stop_in(state).await?;
+    let stopped = stage.stop_in(stop.place).await?;
     if let Some(rule) = rule {
         stage.local.gateway.remove_rule(rule);
     }
