@@ -119,7 +119,16 @@ const SHIFT_DNS: &[Sample] = &[
 ];
 
 const HEALTH_PROBE: &[Sample] = &[
-    sample("health-probe", "watch", Answer(&[("/healthy", IsTrue), ("/detail", Contains("200"))])),
+    sample(
+        "health-probe",
+        "watch",
+        Answer(&[
+            ("/healthy", IsTrue),
+            ("/region_answers", IsTrue),
+            ("/detail", Contains("200")),
+            ("/writer_lease", Contains("eu-central-1 may write until")),
+        ]),
+    ),
     sample("health-probe", "trigger-metric-alarm", Answer(&[STARTED])).that_calls(START),
     sample("health-probe", "trigger-composite-alarm", Answer(&[STARTED])).that_calls(START),
     sample(
@@ -148,6 +157,14 @@ const HEALTH_PROBE: &[Sample] = &[
     sample("health-probe", "conclude-failed", Answer(&[DONE, ("/report/failure", Contains("Failover.Refused"))]))
         .in_failover(INCIDENT),
     sample("health-probe", "conclude-before-decision", Answer(&[DONE, ("/report/run", IsNull)])),
+    sample("health-probe", "acknowledge", Answer(&[("/done", Contains("no cooldown")), ("/under_way", IsNull)])),
+    sample("health-probe", "acknowledge-without-reason", Error(INVALID, &["reason: "])),
+    sample("health-probe", "acknowledge-other-plan", Error(INVALID, &["plan: ", "tradng", "trading"])),
+    sample("health-probe", "kill-switch-set", Answer(&[("/kill_switch_set", IsTrue), ("/under_way", Is(INCIDENT))]))
+        .in_failover(INCIDENT),
+    sample("health-probe", "kill-switch-clear", Answer(&[("/done", Contains("clear already"))])),
+    sample("health-probe", "kill-switch-missing-field", Error(INVALID, &["missing field `set`"])),
+    sample("health-probe", "kill-switch-unknown-field", Error(INVALID, &["unknown field `until`"])),
     sample("health-probe", "unknown-command", Error(INVALID, &["command: ", "\"failover\""])),
     sample("health-probe", "bad-unknown-field", Error(INVALID, &["url: "])),
     sample("health-probe", "bad-missing-field", Error(INVALID, &["missing field `outcome`"])),
@@ -204,7 +221,9 @@ impl Bench {
             ("STATE_MACHINE_ARN", format!("arn:aws:states:{DR_REGION}:{account}:stateMachine:{STATE_MACHINE}")),
             ("NOTIFICATION_TOPIC_ARN", format!("arn:aws:sns:{DR_REGION}:{account}:{TOPIC}")),
             ("TRIGGER_ALARM_ARNS", ALARMS.map(alarm).join(",")),
-            ("WATCHED_ENDPOINT_URL", watched.url()),
+            ("WATCHED_ENDPOINTS", format!("{}={}", Site::Primary.region(), watched.url())),
+            ("WATCHED_CLUSTERS", format!("{}={}", Site::Primary.region(), Site::Primary.cluster_id())),
+            ("WRITER_LEASE_SECONDS", "150".to_owned()),
             ("AWS_REGION", DR_REGION.to_owned()),
             ("AWS_ENDPOINT_URL", local.gateway.endpoint().to_owned()),
             ("AWS_ACCESS_KEY_ID", credentials.access_key_id),
