@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use drill::emulator::LocalAws;
 use drill::endpoints::Endpoint;
 use drill::gateway::Call;
-use drill::world::{GLOBAL_CLUSTER, PLAN, PlanSource, Site, World};
+use drill::staging::Staging;
+use drill::world::{Site, Workload, World};
 use failover::env::Env;
 use failover_tests::local_lambda::{Invocation, LocalLambda};
 use failover_tests::{DR_REGION, LEDGER_TABLE, create_ledger_table, local_aws, project_root};
@@ -19,6 +20,8 @@ const STATE_MACHINE: &str = "failover-test";
 const TOPIC: &str = "failover-test";
 /// The alarms that the samples know.
 const ALARMS: [&str; 3] = ["endpoint", "replication-lag", "region-impaired"];
+/// The workload of the world that the samples are run in.
+const TRADING: Workload = Workload::Trading;
 
 /// A sample event and what has to come of it.
 struct Sample {
@@ -207,19 +210,19 @@ impl Bench {
         let folder = tools.new_run_dir().expect("a folder");
         let account = local.emulator.account_id();
         let credentials = local.emulator.credentials();
-        let alarm = |name| format!("arn:aws:cloudwatch:{DR_REGION}:{account}:alarm:failover-dev-{PLAN}-{name}");
+        let alarm = |name| format!("arn:aws:cloudwatch:{DR_REGION}:{account}:alarm:failover-dev-{TRADING}-{name}");
         let environment = [
             ("AWS_ACCOUNT_ID", account.to_owned()),
             ("DR_REGION", DR_REGION.to_owned()),
             ("ENVIRONMENT_SUFFIX", "test".to_owned()),
-            ("PLAN_NAME", PLAN.to_owned()),
-            ("GLOBAL_CLUSTER_ID", GLOBAL_CLUSTER.to_owned()),
-            ("DR_CLUSTER_ID", Site::Standby.cluster_id()),
+            ("PLAN_NAME", TRADING.name().to_owned()),
+            ("GLOBAL_CLUSTER_ID", TRADING.name().to_owned()),
+            ("DR_CLUSTER_ID", TRADING.cluster_id(Site::Standby)),
             ("STATE_MACHINE_ARN", format!("arn:aws:states:{DR_REGION}:{account}:stateMachine:{STATE_MACHINE}")),
             ("NOTIFICATION_TOPIC_ARN", format!("arn:aws:sns:{DR_REGION}:{account}:{TOPIC}")),
             ("TRIGGER_ALARM_ARNS", ALARMS.map(alarm).join(",")),
             ("WATCHED_ENDPOINTS", format!("{}={}", Site::Primary.region(), watched.url())),
-            ("WATCHED_CLUSTERS", format!("{}={}", Site::Primary.region(), Site::Primary.cluster_id())),
+            ("WATCHED_CLUSTERS", format!("{}={}", Site::Primary.region(), TRADING.cluster_id(Site::Primary))),
             ("WRITER_LEASE_SECONDS", "150".to_owned()),
             ("AWS_REGION", DR_REGION.to_owned()),
             ("AWS_ENDPOINT_URL", local.gateway.endpoint().to_owned()),
@@ -244,7 +247,7 @@ impl Bench {
         aws.json("states", DR_REGION, "CreateStateMachine", &machine).await.expect("a state machine");
         if let Some(failover) = under_way {
             let item = json!({
-                "operation_id": { "S": format!("plan#{PLAN}") },
+                "operation_id": { "S": format!("plan#{TRADING}") },
                 "generation": { "N": "1" },
                 "failover_id": { "S": failover },
                 "phase": { "S": "active" },
@@ -253,7 +256,7 @@ impl Bench {
             let put = json!({ "TableName": LEDGER_TABLE, "Item": item });
             aws.json("dynamodb", DR_REGION, "PutItem", &put).await.expect("the plan's item");
         }
-        World::create(&self.local, PlanSource::default()).await.expect("the world is created")
+        World::create(&self.local, Staging::default()).await.expect("the world is created")
     }
 
     /// Runs a sample in a new world; gives the calls to AWS it made, too.
@@ -279,8 +282,8 @@ fn names(world: &World) -> [(&'static str, String); 7] {
     [
         ("Z0123456789EXAMPLE", world.zone_id.clone()),
         ("Z0000000EXAMPLE", world.zone_id.clone()),
-        ("cluster:trading-primary", format!("cluster:{}", primary.cluster_id())),
-        ("cluster:trading-dr", format!("cluster:{}", standby.cluster_id())),
+        ("cluster:trading-primary", format!("cluster:{}", TRADING.cluster_id(primary))),
+        ("cluster:trading-dr", format!("cluster:{}", TRADING.cluster_id(standby))),
         ("https://app.eu-central-1.example.com/health", world.endpoint(primary).url()),
         ("https://app.eu-west-1.example.com/health", world.endpoint(standby).url()),
         // A decision depends on how long ago its execution has started.
