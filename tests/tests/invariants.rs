@@ -8,8 +8,14 @@ use failover_tests::project_root;
 
 const FUNCTIONS: [&str; 4] = ["promote-aurora", "scale-ecs", "shift-dns", "health-probe"];
 /// Where decisions are made.
-const PURE: [&str; 9] = [
+const PURE: [&str; 15] = [
+    "functions/promote-aurora/src/checks.rs",
+    "functions/promote-aurora/src/isolate/plan.rs",
     "functions/promote-aurora/src/plan.rs",
+    "functions/promote-aurora/src/rebuild.rs",
+    "functions/promote-aurora/src/versions.rs",
+    "functions/promote-aurora/src/write_fencing.rs",
+    "functions/scale-ecs/src/checks.rs",
     "functions/scale-ecs/src/plan.rs",
     "functions/shift-dns/src/plan.rs",
     "functions/health-probe/src/judge.rs",
@@ -20,7 +26,8 @@ const PURE: [&str; 9] = [
     "shared/src/ledger/writer.rs",
 ];
 /// The operations that change something, as they stand in calls.
-const CHANGES: [&str; 9] = [
+const CHANGES: [&str; 10] = [
+    "\"ModifyDBCluster\"",
     "\"SwitchoverGlobalCluster\"",
     "\"FailoverGlobalCluster\"",
     "\"RemoveFromGlobalCluster\"",
