@@ -31,7 +31,7 @@ use tokio::task::AbortHandle;
 
 pub use call::{Call, Outcome};
 pub use fault::Fault;
-pub use models::autoscaling::ScalableTarget;
+pub use models::autoscaling::{ScalableTarget, Suspended};
 pub use models::xray::TraceSegment;
 pub use request::{Caller, LedgerWrite};
 pub use rule::{Effect, KillPoint, Matcher, Rule, RuleId};

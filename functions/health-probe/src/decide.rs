@@ -41,6 +41,7 @@ pub(crate) async fn decide(probe: &HealthProbe, request: DecideRequest) -> Resul
         let found = request.history.len();
         return Err(invalid("history", format!("expected at most {LONGEST_HISTORY} samples, found {found}")));
     }
+    check_order(&plan, &input.trigger)?;
     let item = probe.tools.ledger.plan_item(&plan.name).await?;
     let run = Run { probe, request: &request, plan: &plan, input: &input, item };
     if let Some(decided) = run.decided_before().await? {
@@ -50,6 +51,27 @@ pub(crate) async fn decide(probe: &HealthProbe, request: DecideRequest) -> Resul
         Trigger::Alarm(alarm) => run.by_alarm(alarm).await,
         Trigger::Manual(order) => run.by_person(order).await,
         Trigger::Preflight(wish) => run.only_check(wish).await,
+    }
+}
+
+/// What can be said of a person's order without looking at anything.
+fn check_order(plan: &RecoveryPlan, trigger: &Trigger) -> Result<(), Error> {
+    let target = match trigger {
+        Trigger::Alarm(_) => None,
+        Trigger::Manual(order) => {
+            if order.reason.trim().is_empty() {
+                return Err(invalid("input.trigger.reason", "is empty: say why, it goes into the report".to_owned()));
+            }
+            order.target_region.as_ref()
+        }
+        Trigger::Preflight(wish) => wish.target_region.as_ref(),
+    };
+    match target.filter(|target| !plan.has(target)) {
+        Some(target) => {
+            let problem = format!("{target} is not in plan {}, which has {}", plan.name, plan.regions_in_words());
+            Err(invalid("input.trigger.target_region", problem))
+        }
+        None => Ok(()),
     }
 }
 
@@ -93,13 +115,20 @@ impl Run<'_> {
             );
             return Ok(self.stand_down(reason, None, self.request.history.clone()));
         }
+        // A look costs seconds, and a person's attention: not for a run that would not be admitted anyway.
+        let gate = |target: &Region| {
+            let wish = self.admission(source, target);
+            self.item.admit(&self.plan.name, &wish, tools.env.now()).map(drop)
+        };
+        let mut gates = route.targets.iter().map(|target| gate(target));
+        if let Some(Err(error)) = gates.next()
+            && gates.all(|gate| gate.is_err())
+        {
+            return self.refused(error, None, self.request.history.clone());
+        }
         let Some(known) = self.look(&route).await else {
             return Err(no_target(self.plan));
         };
-        // A person's attention and the checks are not for a run that would not be admitted anyway.
-        if let Err(error) = self.item.admit(&self.plan.name, &self.wish(&known), tools.env.now()) {
-            return self.refused(error, Some(&known.sample), known.history);
-        }
         let verdict = judge::judge(&self.plan.detection, &known.history, self.request.started_at);
         let claimed = self.has_claimed();
         if let (Verdict::StandDown(reason), false) = (&verdict, claimed) {
@@ -133,9 +162,6 @@ impl Run<'_> {
 
     /// A person's order needs no evidence. It is looked at all the same: for the report, and for what may be lost.
     async fn by_person(&self, order: &ManualRequest) -> Result<DecideResponse, Error> {
-        if order.reason.trim().is_empty() {
-            return Err(invalid("input.trigger.reason", "is empty: say why, it goes into the report".to_owned()));
-        }
         let route = route::towards(self.plan, &self.item, order.target_region.as_ref())?;
         let Some(known) = self.look(&route).await else {
             return Err(no_target(self.plan));

@@ -33,7 +33,12 @@ pub(crate) fn probe(aws: &FakeAws) -> HealthProbe {
         ("STATE_MACHINE_ARN", "arn:aws:states:eu-west-1:123456789012:stateMachine:failover-dev-trading"),
         ("TRIGGER_ALARM_ARNS", alarms.as_str()),
         ("NOTIFICATION_TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:failover-dev"),
-        ("WATCHED_ENDPOINT_URL", "https://app.eu-central-1.example.com/health"),
+        (
+            "WATCHED_ENDPOINTS",
+            "eu-central-1=https://app.eu-central-1.example.com/health,eu-west-1=https://app.eu-west-1.example.com/health",
+        ),
+        ("WATCHED_CLUSTERS", "eu-central-1=trading-primary,eu-west-1=trading-dr"),
+        ("WRITER_LEASE_SECONDS", "150"),
     ]);
     let settings = Settings::read(&variables, &tools.config).expect("complete");
     HealthProbe { tools, settings }
@@ -50,6 +55,43 @@ pub(crate) async fn invoke(aws: &FakeAws, event: Value) -> Result<ProbeResponse,
 pub(crate) async fn answer(aws: &FakeAws, event: Value) -> Value {
     let answer = invoke(aws, event).await.expect("an answer");
     serde_json::to_value(answer).expect("JSON")
+}
+
+/// One invocation's answer, and where it wants checks to be made first, the next one's, with checks that find nothing
+/// wrong: what the state machine does.
+pub(crate) async fn decision(aws: &FakeAws, event: Value) -> Value {
+    decision_after_checks(aws, event, &json!([])).await
+}
+
+/// The same, with checks that find this.
+pub(crate) async fn decision_after_checks(aws: &FakeAws, mut event: Value, findings: &Value) -> Value {
+    let first = answer(aws, event.clone()).await;
+    if first["checks"].as_array().expect("a list").is_empty() {
+        return first;
+    }
+    assert_eq!(first["decision"], "wait", "{first}");
+    event["checked"] = checked(&first, findings);
+    answer(aws, event).await
+}
+
+/// The ends of the checks that an answer asks for.
+pub(crate) fn checked(asked: &Value, findings: &Value) -> Value {
+    let ends = asked["checks"].as_array().expect("a list").iter().map(|call| {
+        let response = json!({
+            "status": "checked",
+            "operation_id": "x",
+            "message": "checked",
+            "observed": null,
+            "action": null,
+            "ask_again_after_seconds": 0,
+            "attempt": 0,
+            "elapsed_ms": 1,
+            "from_ledger": false,
+            "findings": findings
+        });
+        json!({ "call": call, "response": response })
+    });
+    ends.collect()
 }
 
 /// A world in which all is well: alarms OK, both endpoints answer, Aurora is available and lags by 120 ms.
