@@ -69,6 +69,8 @@ impl Sample {
 
 const DONE: (&str, Field) = ("/status", Is("done"));
 const WOULD_ACT: (&str, Field) = ("/status", Is("would_act"));
+const CHECKED: (&str, Field) = ("/status", Is("checked"));
+const FIRST_CHECK: (&str, Field) = ("/findings/0/check", Is("step-can-run"));
 const STARTED: (&str, Field) = ("/records/0/outcome", Is("started"));
 const IGNORED: (&str, Field) = ("/records/0/outcome", Is("ignored"));
 const FAIL_OVER: (&str, Field) = ("/decision", Is("fail_over"));
@@ -79,6 +81,7 @@ const INCIDENT: &str = "alarm-0123456789abcdef01234567";
 const START: &[&str] = &["sns:Publish", "states:StartExecution"];
 const REGISTER: &str = "application-autoscaling:RegisterScalableTarget";
 const UPDATE: &str = "ecs:UpdateService";
+const MODIFY: &str = "rds:ModifyDBCluster";
 
 const PROMOTE_AURORA: &[Sample] = &[
     sample("promote-aurora", "switchover", Answer(&[DONE, ("/message", Contains("is the writer"))]))
@@ -87,11 +90,20 @@ const PROMOTE_AURORA: &[Sample] = &[
         .that_calls(&["rds:FailoverGlobalCluster"]),
     sample("promote-aurora", "detach", Answer(&[DONE, ("/message", Contains("is detached"))]))
         .that_calls(&["rds:RemoveFromGlobalCluster"]),
+    sample("promote-aurora", "security-groups", Answer(&[DONE, ("/message", Contains("is the writer"))]))
+        .that_calls(&[MODIFY, "rds:SwitchoverGlobalCluster"]),
     sample("promote-aurora", "dry-run", Answer(&[WOULD_ACT])),
+    sample("promote-aurora", "preflight", Answer(&[CHECKED, FIRST_CHECK])),
+    sample("promote-aurora", "isolate", Answer(&[DONE, ("/message", Contains("no security group but"))]))
+        .that_calls(&[MODIFY]),
+    sample("promote-aurora", "isolate-dry-run", Answer(&[WOULD_ACT, ("/action/region", Is("eu-central-1"))])),
+    sample("promote-aurora", "isolate-preflight", Answer(&[CHECKED, FIRST_CHECK])),
     sample("promote-aurora", "bad-unknown-field", Error(INVALID, &["unknown field `allow_data_loss`"])),
     sample("promote-aurora", "bad-missing-field", Error(INVALID, &["missing field `mode`"])),
     sample("promote-aurora", "bad-region", Error(INVALID, &["target_cluster_arn: ", "rds:Ireland:"])),
     sample("promote-aurora", "bad-cluster", Error(REFUSED, &["cluster:somebody-elses", "trading"])),
+    sample("promote-aurora", "bad-security-group", Error(INVALID, &["isolate.security_group_ids[0]: ", "closed"])),
+    sample("promote-aurora", "bad-isolated-cluster", Error(REFUSED, &["cluster:somebody-elses"])),
 ];
 
 const SCALE_ECS: &[Sample] = &[
@@ -101,6 +113,12 @@ const SCALE_ECS: &[Sample] = &[
         .that_calls(&[REGISTER, REGISTER, UPDATE, UPDATE]),
     sample("scale-ecs", "scale-down", Answer(&[DONE, ("/message", Contains("orders: 1"))])),
     sample("scale-ecs", "dry-run", Answer(&[WOULD_ACT, ("/action/services/0/service", Is("orders"))])),
+    sample("scale-ecs", "preflight", Answer(&[CHECKED, FIRST_CHECK])),
+    sample("scale-ecs", "fence", Answer(&[DONE, ("/message", Contains("services has a task"))]))
+        .that_calls(&[REGISTER, REGISTER, UPDATE, UPDATE]),
+    sample("scale-ecs", "fence-dry-run", Answer(&[WOULD_ACT, ("/action/services/0/service", Is("orders"))])),
+    sample("scale-ecs", "fence-preflight", Answer(&[CHECKED, FIRST_CHECK])),
+    sample("scale-ecs", "bad-timeout", Error(INVALID, &["timeout_seconds: ", "found 0"])),
     sample("scale-ecs", "bad-unknown-field", Error(INVALID, &["unknown field `alow_scale_down`"])),
     sample("scale-ecs", "bad-missing-field", Error(INVALID, &["missing field `capacity`"])),
     sample("scale-ecs", "bad-region", Error(REFUSED, &["trading-ireland", "eu-central-1"])),
