@@ -18,8 +18,8 @@ pub const MAX_DOCUMENT_BYTES: usize = 8 * 1024;
 
 /// How long each fence is tried when the plan does not say, in seconds.
 pub const DEFAULT_FENCE_SECONDS: u32 = 10;
-/// The longest that a plan may let a fence be tried, in seconds: it stands between the loss and the promotion.
-pub const LONGEST_FENCE_SECONDS: u32 = 300;
+/// The longest that a plan may let a fence be tried, in seconds: an invocation has to end before its function's timeout.
+pub const LONGEST_FENCE_SECONDS: u32 = 40;
 /// The shortest writer lease, in seconds: `watch` renews it once a minute, and may be late once.
 pub const SHORTEST_LEASE_SECONDS: u32 = 130;
 /// The longest writer lease, in seconds: a failover waits until it has run out.
@@ -45,7 +45,7 @@ pub struct RecoveryPlan {
     /// The ECS clusters to scale.
     #[serde(default)]
     pub ecs: Vec<EcsPlan>,
-    /// What sends clients to a Region, moved in this order after everything else.
+    /// What sends clients to a Region, moved side by side after everything else.
     #[serde(default)]
     pub traffic: Vec<Traffic>,
     /// How the Region that is left is kept from writing.

@@ -1,15 +1,15 @@
 //! A recovery plan that cannot be carried out is refused before anything is done, by the name of the field.
 
-use failover::contract::Region;
+use failover::contract::{FencingPolicy, Region};
 use failover::error::Error;
-use failover::recovery_plan::{MAX_DOCUMENT_BYTES, RecoveryPlan};
+use failover::recovery_plan::{DEFAULT_FENCE_SECONDS, MAX_DOCUMENT_BYTES, RecoveryPlan};
 use serde_json::{Value, json};
 
 fn document() -> Value {
     json!({
         "name": "trading",
         "home_region": "eu-central-1",
-        "standby_region": "eu-west-1",
+        "standby_regions": ["eu-west-1"],
         "detection": {
             "alarm_names": ["region-impaired"],
             "endpoints": {
@@ -35,14 +35,14 @@ fn document() -> Value {
             "services": "all",
             "capacity": { "desired": 4 },
         }],
-        "dns": [{
+        "traffic": [{ "failover_records": {
             "hosted_zone_id": "Z1",
             "records": [{
                 "name": "app.example.com",
                 "type": "A",
                 "set_identifiers": { "eu-central-1": "frankfurt", "eu-west-1": "ireland" },
             }],
-        }],
+        } }],
         "cooldown_seconds": 600,
         "max_run_seconds": 1_800,
     })
@@ -56,14 +56,35 @@ fn refused(document: &str) -> (String, String) {
 }
 
 #[test]
-fn a_complete_plan_is_read_and_knows_both_directions() {
+fn a_complete_plan_is_read_and_knows_where_to_go_from_each_region() {
+    let mut plan = RecoveryPlan::parse(&document().to_string()).expect("a plan");
+    let region = |text: &str| Region::parse(text).expect("a Region");
+    let targets = |plan: &RecoveryPlan, from: &str| -> Vec<String> {
+        plan.targets_from(&region(from)).map(ToString::to_string).collect()
+    };
+    assert_eq!(targets(&plan, "eu-central-1"), ["eu-west-1"]);
+    assert_eq!(targets(&plan, "eu-west-1"), ["eu-central-1"]);
+    plan.standby_regions.insert(0, region("eu-north-1"));
+    assert_eq!(targets(&plan, "eu-central-1"), ["eu-north-1", "eu-west-1"], "by preference");
+    assert_eq!(targets(&plan, "eu-west-1"), ["eu-central-1", "eu-north-1"], "home first");
+    assert_eq!(plan.regions_in_words(), "eu-central-1, eu-north-1, eu-west-1");
+    assert!(plan.has(&region("eu-north-1")) && !plan.has(&region("us-east-1")));
+}
+
+#[test]
+fn what_a_plan_leaves_out_has_a_safe_default() {
     let plan = RecoveryPlan::parse(&document().to_string()).expect("a plan");
-    let [home, standby] = plan.regions();
-    assert_eq!(plan.source_for(standby).expect("a Region of the plan"), home);
-    assert_eq!(plan.source_for(home).expect("a Region of the plan"), standby);
-    let stranger = Region::parse("us-east-1").expect("a Region");
-    let refused = plan.source_for(&stranger).expect_err("not a Region of the plan");
-    assert!(refused.to_string().contains("us-east-1 is not in plan trading"), "{refused}");
+    assert_eq!(plan.fencing.policy, FencingPolicy::BestEffort);
+    assert_eq!(plan.fencing.timeout_seconds, DEFAULT_FENCE_SECONDS);
+    assert!(plan.ecs[0].fence, "services count as writing unless the plan says otherwise");
+    assert_eq!((plan.ecs[0].wave, plan.aurora[0].wave), (1, 1));
+    assert_eq!(plan.writer_lease_seconds, None);
+}
+
+#[test]
+fn a_published_plan_is_read() {
+    let text = include_str!("../../infra/plans/trading.json");
+    assert_eq!(RecoveryPlan::parse(text).expect("a plan").name.as_str(), "trading");
 }
 
 /// A change of a good plan, the field that is named, and a part of the problem.
@@ -81,10 +102,31 @@ fn check(cases: &[Case]) {
 
 #[test]
 fn a_plan_that_cannot_be_carried_out_names_the_field() {
-    let cases: [Case; 13] = [
+    let cases: [Case; 19] = [
         (|p| drop(p.as_object_mut().expect("an object").remove("name")), "plan_document", "missing field `name`"),
         (|p| p["colour"] = json!("red"), "plan_document.colour", "unknown field"),
-        (|p| p["standby_region"] = json!("eu-central-1"), "plan_document.standby_region", "home Region too"),
+        (|p| p["standby_regions"] = json!([]), "plan_document.standby_regions", "is empty"),
+        (
+            |p| p["standby_regions"] = json!(["eu-west-1", "eu-central-1"]),
+            "plan_document.standby_regions[1]",
+            "named before",
+        ),
+        (|p| p["ecs"][0]["wave"] = json!(0), "plan_document.ecs[0].wave", "1 to 9"),
+        (|p| p["aurora"][0]["wave"] = json!(10), "plan_document.aurora[0].wave", "1 to 9"),
+        (|p| p["writer_lease_seconds"] = json!(60), "plan_document.writer_lease_seconds", "130 to 900"),
+        (
+            |p| p["fencing"] = json!({ "policy": "required", "timeout_seconds": 41 }),
+            "plan_document.fencing.timeout_seconds",
+            "1 to 40",
+        ),
+        (
+            |p| {
+                p["aurora"][0]["security_groups"] =
+                    json!({ "eu-west-1": { "serving": ["sg-1"], "isolated": ["sg-2"] } })
+            },
+            "plan_document.aurora[0].security_groups",
+            "no entry for eu-central-1",
+        ),
         (|p| p["home_region"] = json!("Frankfurt"), "plan_document.home_region", "\"Frankfurt\""),
         (|p| p["max_run_seconds"] = json!(0), "plan_document.max_run_seconds", "at least 1"),
         (|p| p["detection"]["interval_seconds"] = json!(0), "plan_document.detection.interval_seconds", "at least 1"),
@@ -110,7 +152,7 @@ fn a_plan_that_cannot_be_carried_out_names_the_field() {
         (|p| p["ecs"][0]["clusters"]["us-east-1"] = json!("x"), "plan_document.ecs[0].clusters.us-east-1", "neither"),
         (
             |p| {
-                for part in ["aurora", "ecs", "dns"] {
+                for part in ["aurora", "ecs", "traffic"] {
                     p[part] = json!([]);
                 }
             },
@@ -125,43 +167,50 @@ fn a_plan_that_cannot_be_carried_out_names_the_field() {
 fn records_that_cannot_be_moved_name_the_field() {
     let cases: [Case; 7] = [
         (
-            |p| p["dns"][0]["hosted_zone_id"] = json!("example.com"),
-            "plan_document.dns[0].hosted_zone_id",
+            |p| p["traffic"][0]["failover_records"]["hosted_zone_id"] = json!("example.com"),
+            "plan_document.traffic[0].failover_records.hosted_zone_id",
             "hosted zone",
         ),
-        (|p| p["dns"][0]["records"] = json!([]), "plan_document.dns[0].records", "is empty"),
         (
-            |p| p["dns"][0]["records"][0]["name"] = json!("app..com"),
-            "plan_document.dns[0].records[0].name",
+            |p| p["traffic"][0]["failover_records"]["records"] = json!([]),
+            "plan_document.traffic[0].failover_records.records",
+            "is empty",
+        ),
+        (
+            |p| p["traffic"][0]["failover_records"]["records"][0]["name"] = json!("app..com"),
+            "plan_document.traffic[0].failover_records.records[0].name",
             "\"app..com\"",
         ),
         (
-            |p| p["dns"][0]["records"][0]["set_identifiers"]["eu-west-1"] = json!("frankfurt"),
-            "plan_document.dns[0].records[0].set_identifiers.eu-west-1",
+            |p| p["traffic"][0]["failover_records"]["records"][0]["set_identifiers"]["eu-west-1"] = json!("frankfurt"),
+            "plan_document.traffic[0].failover_records.records[0].set_identifiers.eu-west-1",
             "already",
         ),
         (
-            |p| p["dns"][0]["records"][0]["set_identifiers"] = json!({ "eu-central-1": "a", "us-east-1": "b" }),
-            "plan_document.dns[0].records[0].set_identifiers",
+            |p| {
+                p["traffic"][0]["failover_records"]["records"][0]["set_identifiers"] =
+                    json!({ "eu-central-1": "a", "us-east-1": "b" })
+            },
+            "plan_document.traffic[0].failover_records.records[0].set_identifiers",
             "no entry for eu-west-1",
         ),
         (
             |p| {
-                let mut same = p["dns"][0]["records"][0].clone();
+                let mut same = p["traffic"][0]["failover_records"]["records"][0].clone();
                 same["name"] = json!("APP.example.com.");
-                p["dns"][0]["records"].as_array_mut().expect("a list").push(same);
+                p["traffic"][0]["failover_records"]["records"].as_array_mut().expect("a list").push(same);
             },
-            "plan_document.dns[0].records[1]",
+            "plan_document.traffic[0].failover_records.records[1]",
             "records[0] already",
         ),
         (
             |p| {
-                let mut same = p["dns"][0].clone();
-                same["hosted_zone_id"] = json!("/hostedzone/Z1");
-                p["dns"].as_array_mut().expect("a list").push(same);
+                let mut same = p["traffic"][0].clone();
+                same["failover_records"]["hosted_zone_id"] = json!("/hostedzone/Z1");
+                p["traffic"].as_array_mut().expect("a list").push(same);
             },
-            "plan_document.dns[1].hosted_zone_id",
-            "the zone of dns[0] already",
+            "plan_document.traffic[1]",
+            "Z1, as traffic[0] is already",
         ),
     ];
     check(&cases);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use failover::contract::{FailoverId, Initiator, Outcome, PlanName, Region};
 use failover::env::Env;
 use failover::error::{Error, ErrorCode};
-use failover::ledger::{Admission, Claim, Claimed, Event, Ledger};
+use failover::ledger::{Admission, Claim, Claimed, Direction, Event, KillSwitch, Ledger};
 use failover_tests::{DR_REGION, LEDGER_TABLE, create_ledger_table, local_aws, toolbox};
 use serde_json::json;
 
@@ -113,6 +113,8 @@ async fn of_32_concurrent_failovers_one_is_admitted_and_a_kill_switch_set_meanwh
                 let wish = Admission {
                     failover_id: FailoverId::parse(&format!("failover-{number}")).expect("valid"),
                     initiator: Initiator::Alarm,
+                    source: Region::parse("eu-central-1").expect("valid"),
+                    target: Region::parse(DR_REGION).expect("valid"),
                     active_until: env.now().plus_millis(LEASE_MS),
                 };
                 ledger.change_plan_item(&plan, |item, now| item.admit(&plan, &wish, now)).await
@@ -136,11 +138,13 @@ async fn of_32_concurrent_failovers_one_is_admitted_and_a_kill_switch_set_meanwh
     });
     aws.json("dynamodb", DR_REGION, "UpdateItem", &kill_switch).await.expect("a person sets the kill switch");
     let region = Region::parse(DR_REGION).expect("valid");
+    let direction = Direction::new(Region::parse("eu-central-1").expect("valid"), region.clone());
     let closed = tools
         .ledger
-        .change_plan_item(&plan, |item, now| item.close(&plan, 1, Outcome::Succeeded, &region, now))
+        .change_plan_item(&plan, |item, now| item.close(&plan, 1, Outcome::Succeeded, &direction, now))
         .await
         .expect("closing is always possible");
     assert_eq!(closed.active_region, Some(region));
-    assert!(tools.ledger.plan_item(&plan).await.expect("readable").kill_switch, "closing keeps the kill switch");
+    let kept = tools.ledger.plan_item(&plan).await.expect("readable").kill_switch;
+    assert_eq!(kept, KillSwitch::Set, "closing keeps the kill switch");
 }

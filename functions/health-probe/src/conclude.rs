@@ -6,12 +6,12 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use failover::contract::{
-    ConcludeRequest, ConcludeResponse, Outcome, Region, Report, RunPlan, StepResponse, StepStatus, Timestamp,
+    ConcludeRequest, ConcludeResponse, Outcome, Report, RunPlan, StepResponse, StepStatus, Timestamp,
 };
 use failover::env::Deadline;
 use failover::error::Error;
 use failover::ledger::PlanItem;
-use failover::ledger::plan_item::Phase;
+use failover::ledger::plan_item::{Direction, Phase};
 use failover::telemetry::metrics::{self, Unit};
 
 use crate::HealthProbe;
@@ -95,9 +95,9 @@ async fn verify(
                         VERIFY_FOR.as_secs()
                     ),
                     cure: format!(
-                        "look at the workload in {}; nothing is moved back by itself. When it serves, redrive the \
-                         execution",
-                        run.target_region
+                        "look at the workload in {}; nothing is moved back by itself. When it serves, start the state \
+                         machine with the input of this execution under the name {}--2",
+                        run.target_region, run.failover_id
                     ),
                 });
             }
@@ -138,8 +138,9 @@ async fn close(probe: &HealthProbe, request: &ConcludeRequest) -> Result<Closed,
                     closed.set(Closed::NotNow);
                     return Ok(item.clone());
                 }
+                let direction = Direction::new(run.source_region.clone(), run.target_region.clone());
                 let cooldown_until = now.plus_millis(u64::from(run.cooldown_seconds) * 1000);
-                item.close(&run.plan, run.generation, request.outcome, &run.target_region, cooldown_until)
+                item.close(&run.plan, run.generation, request.outcome, &direction, cooldown_until)
             };
             ledger.change_plan_item(&run.plan, rule).await?;
             Ok(closed.get())
@@ -160,9 +161,7 @@ async fn close_lost_claim(probe: &HealthProbe, request: &ConcludeRequest) -> Res
             if !is_ours(item) {
                 return Ok(item.clone());
             }
-            // Nothing was changed, so there is nothing to cool down from, and no Region was arrived in.
-            let nowhere: &Region = &tools.config.dr_region;
-            item.close(plan, item.generation, Outcome::Failed, nowhere, item.cooldown_until)
+            item.abandon(plan, item.generation)
         };
         tools.ledger.change_plan_item(plan, rule).await?;
     }

@@ -297,13 +297,13 @@ fn of_status(status: &str) -> Health {
 }
 
 /// The lag of the cluster that is furthest behind; unknown when any is.
-pub(crate) fn furthest(seen: &[AuroraSeen]) -> Lag {
+pub(crate) fn furthest(seen: &[(String, LagSeen)]) -> Lag {
     let mut furthest: Option<LagReading> = None;
-    for cluster in seen {
-        let reading = match &cluster.lag {
+    for (name, lag) in seen {
+        let reading = match lag {
             Ok(Some(reading)) => *reading,
-            Ok(None) => return Lag::Unknown(format!("{}: no reading of the last 15 minutes", cluster.name)),
-            Err(error) => return Lag::Unknown(format!("{}: {error}", cluster.name)),
+            Ok(None) => return Lag::Unknown(format!("{name}: no reading of the last 15 minutes")),
+            Err(error) => return Lag::Unknown(format!("{name}: {error}")),
         };
         furthest = furthest.filter(|other| other.ms >= reading.ms).or(Some(reading));
     }
@@ -552,11 +552,11 @@ mod tests {
 
     #[test]
     fn the_lag_is_that_of_the_cluster_furthest_behind_and_unknown_if_any_is() {
-        let at = |ms| AuroraSeen { lag: Ok(Some(LagReading { ms, at: NOW })), ..well() };
+        let at = |ms| ("trading".to_owned(), Ok(Some(LagReading { ms, at: NOW })));
         assert_eq!(furthest(&[at(5), at(700), at(30)]), Lag::Reading { ms: 700, at: NOW });
         assert_eq!(furthest(&[]), Lag::NotReplicated);
         for unknown in [Ok(None), Err(failed(Meaning::Denied))] {
-            let lag = furthest(&[at(5), AuroraSeen { lag: unknown, ..well() }]);
+            let lag = furthest(&[at(5), ("orders".to_owned(), unknown)]);
             assert!(matches!(lag, Lag::Unknown(_)), "{lag:?}");
             assert_eq!(lag.ms(), None);
         }

@@ -1,21 +1,29 @@
 //! `health-probe`: starts failovers from alarms, decides them on evidence, verifies and measures their outcome (F8).
 //!
-//! One function with four commands. An SNS event is [`trigger`]; everything else names its command: [`decide`],
-//! [`conclude`] and [`watch`].
+//! One function with a few commands. An SNS event is [`trigger`]; everything else names its command: [`decide`],
+//! [`mod@judge_fences`], [`conclude`] and [`watch`].
 
 mod alarm;
 mod conclude;
 mod decide;
+mod decision_record;
 mod evidence;
+mod fence_record;
 mod http_probe;
 mod judge;
+mod judge_fences;
 mod look;
 mod notice;
+mod once;
+mod preflight;
+mod readiness;
 mod report;
+mod route;
 mod run_plan;
 mod settings;
 mod trigger;
 mod watch;
+mod writer;
 
 use failover::contract::{self, ProbeResponse};
 use failover::env::Deadline;
@@ -24,6 +32,9 @@ use failover::runtime::Toolbox;
 use serde_json::{Map, Value};
 
 pub use settings::Settings;
+
+/// The commands, for people.
+const COMMANDS: &str = "\"decide\", \"judge_fences\", \"conclude\" or \"watch\"";
 
 /// What every command works with.
 #[derive(Clone, Debug)]
@@ -47,12 +58,17 @@ pub async fn handle(probe: &HealthProbe, event: Value, deadline: Deadline) -> Re
     }
     // Taken apart by hand: reading the tagged enum would lose the path of a malformed field.
     let Some(command) = fields.remove("command") else {
-        return Err(invalid("command", "is missing; expected \"decide\", \"conclude\" or \"watch\", or an SNS event"));
+        return Err(invalid("command", &format!("is missing; expected {COMMANDS}, or an SNS event")));
     };
     match command.as_str() {
         Some("decide") => {
             let request = contract::parse(Value::Object(fields))?;
             decide::decide(probe, request).await.map(|answer| ProbeResponse::Decide(Box::new(answer)))
+        }
+        Some("judge_fences") => {
+            let request = contract::parse(Value::Object(fields))?;
+            let answer = judge_fences::judge_fences(probe, request).await?;
+            Ok(ProbeResponse::JudgeFences(Box::new(answer)))
         }
         Some("conclude") => {
             let request = contract::parse(Value::Object(fields))?;
@@ -63,7 +79,7 @@ pub async fn handle(probe: &HealthProbe, event: Value, deadline: Deadline) -> Re
             nothing_else(&fields)?;
             watch::watch(probe).await.map(ProbeResponse::Watch)
         }
-        _ => Err(invalid("command", &format!("expected \"decide\", \"conclude\" or \"watch\", found {command}"))),
+        _ => Err(invalid("command", &format!("expected {COMMANDS}, found {command}"))),
     }
 }
 

@@ -40,30 +40,31 @@ const LAG_PERIOD_SECONDS: i32 = 60;
 pub(crate) struct Look {
     /// The evidence on the source Region.
     pub(crate) sample: Sample,
-    /// How far the target is behind.
-    pub(crate) lag: Lag,
+    /// How far each of the targets is behind, in their order.
+    pub(crate) lags: Vec<Lag>,
 }
 
-/// Looks at the Region that would be left, and at how far the other one is behind.
-pub(crate) async fn look(tools: &Toolbox, plan: &RecoveryPlan, source: &Region, target: &Region) -> Look {
+/// Looks at the Region that would be left, and at how far the others are behind, the preferred one first.
+pub(crate) async fn look(tools: &Toolbox, plan: &RecoveryPlan, source: &Region, targets: &[&Region]) -> Look {
     let at = tools.env.now();
+    let lags_of = |target| join_all(plan.aurora.iter().map(move |aurora| lag(tools, aurora, target)));
     let (alarms, endpoint, clusters, lags) = tokio::join!(
         alarms(tools, &plan.detection.alarm_names),
         endpoint(tools, plan, source),
         join_all(plan.aurora.iter().map(|aurora| cluster(tools, aurora, source))),
-        join_all(plan.aurora.iter().map(|aurora| lag(tools, aurora, target))),
+        join_all(targets.iter().map(|target| lags_of(target))),
     );
-    let aurora: Vec<AuroraSeen> = plan
-        .aurora
-        .iter()
-        .zip(clusters)
-        .zip(lags)
-        .map(|((plan, (global, source)), lag)| AuroraSeen {
-            name: plan.global_cluster_id.to_string(),
-            global,
-            source,
-            lag,
-        })
+    let named = |lags: &[LagSeen]| -> Vec<(String, LagSeen)> {
+        let names = plan.aurora.iter().map(|aurora| aurora.global_cluster_id.to_string());
+        names.zip(lags.iter().cloned()).collect()
+    };
+    let lags: Vec<Vec<(String, LagSeen)>> = lags.iter().map(|lags| named(lags)).collect();
+    // What the preferred target lags by says something of the source, too.
+    let preferred = lags.first().cloned().unwrap_or_default();
+    let aurora: Vec<AuroraSeen> = clusters
+        .into_iter()
+        .zip(preferred)
+        .map(|((global, source), (name, lag))| AuroraSeen { name, global, source, lag })
         .collect();
     // "Unreachable to me" says something of the other side only when this side's own network is known to work.
     let proven = answered(&alarms) || aurora.iter().any(|seen| answered(&seen.global) || answered(&seen.lag));
@@ -75,7 +76,7 @@ pub(crate) async fn look(tools: &Toolbox, plan: &RecoveryPlan, source: &Region, 
     for evidence in &evidence {
         tracing::info!(kind = ?evidence.kind, health = ?evidence.health, detail = evidence.detail, "evidence");
     }
-    Look { sample: Sample { at, evidence }, lag: evidence::furthest(&aurora) }
+    Look { sample: Sample { at, evidence }, lags: lags.iter().map(|lags| evidence::furthest(lags)).collect() }
 }
 
 /// Whether AWS answered, be it with an error.

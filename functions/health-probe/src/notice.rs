@@ -3,11 +3,14 @@
 //! Written for somebody who was woken up: what, why, what happens next, what they can do.
 
 use failover::config::Config;
-use failover::contract::{FailoverId, Health, ManualRequest, Notification, PlanName, PromotionMode, RunPlan, Sample};
+use failover::contract::{
+    FailoverId, FenceOutcome, Fenced, Finding, Health, ManualRequest, Notification, PlanName, PromotionMode, RunPlan,
+    Sample,
+};
 
 use crate::alarm::AlarmChange;
 use crate::evidence::Lag;
-use crate::judge;
+use crate::{judge, preflight};
 
 /// SNS takes no longer subjects, and only ASCII without line breaks.
 /// Source: <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
@@ -43,7 +46,8 @@ pub(crate) fn considered(config: &Config, change: &AlarmChange, failover_id: &Fa
 }
 
 /// It was decided to fail over.
-pub(crate) fn started(run: &RunPlan, why: &str, sample: &Sample) -> Notification {
+pub(crate) fn started(run: &RunPlan, why: &str, sample: &Sample, findings: &[Finding]) -> Notification {
+    let forced = run.forced.as_ref().map(|reason| format!("FORCED by a person: {reason}\n")).unwrap_or_default();
     let rehearsal = if run.dry_run { "Dry run: nothing will be changed.\n\n" } else { "" };
     let message = format!(
         "{rehearsal}Plan {} moves from {} to {} ({}).\n\
@@ -51,22 +55,80 @@ pub(crate) fn started(run: &RunPlan, why: &str, sample: &Sample) -> Notification
          Why: {why}\n\
          {}\n\
          {}\n\
+         {forced}Checked beforehand: {}{}\n\
          Execution: {}, generation {}\n\
          \n\
-         What happens next: Aurora is promoted and ECS is scaled in {}, then the traffic moves there. You are told how \
-         it ended.",
+         What happens next: {}Aurora is promoted and ECS is scaled in {}, then the traffic moves there. You are told \
+         how it ended.",
         run.plan,
         run.source_region,
         run.target_region,
         mode_in_words(run.mode),
         evidence(sample),
         exposure(run),
+        preflight::summary(findings),
+        preflight::in_words(findings),
         run.failover_id,
         run.generation,
+        fencing_in_words(run),
         run.target_region,
     );
     let what = if run.dry_run { "Dry run of failover" } else { "Failover" };
     notification(&format!("{what} of {} started: {} to {}", run.plan, run.source_region, run.target_region), message)
+}
+
+/// An execution takes up a failover that another one left.
+pub(crate) fn resumed(run: &RunPlan) -> Notification {
+    let message = format!(
+        "Failover {} of plan {} from {} to {} goes on where it was left, generation {}.\n\
+         \n\
+         What was done stays done and is not done again. You are told how it ended.",
+        run.failover_id, run.plan, run.source_region, run.target_region, run.generation,
+    );
+    let subject = format!("Failover of {} resumed: {} to {}", run.plan, run.source_region, run.target_region);
+    notification(&subject, message)
+}
+
+/// A person has to say that the source Region does not write. The state machine adds the commands.
+pub(crate) fn fence_approval(run: &RunPlan, fences: &[FenceOutcome]) -> Notification {
+    let message = format!(
+        "Failover of plan {} waits for your approval before it promotes anything: {} is not known to be kept from \
+         writing, and the plan requires that.\n\
+         {}\n\
+         Execution: {}, generation {}\n\
+         \n\
+         What happens next: nothing, until you approve or decline. Approve only if you know that nothing writes in {} \
+         any more, or that what it still writes may be lost: two Regions that write cannot be merged afterwards. If you \
+         decline, or nobody answers in time, the run ends as failed and nothing is promoted.",
+        run.plan,
+        run.source_region,
+        fences_in_words(fences),
+        run.failover_id,
+        run.generation,
+        run.source_region,
+    );
+    notification(&format!("Failover of {} needs your approval: fencing", run.plan), message)
+}
+
+/// One line for each fence.
+pub(crate) fn fences_in_words(fences: &[FenceOutcome]) -> String {
+    let lines = fences.iter().map(|fence| {
+        let outcome = match fence.outcome {
+            Fenced::Confirmed => "confirmed",
+            Fenced::TimedOut => "TIMED OUT",
+            Fenced::Unknown => "UNKNOWN",
+            Fenced::WouldFence => "would be fenced",
+        };
+        format!("\n- {}: {outcome}. {}", fence.target, fence.detail)
+    });
+    lines.collect()
+}
+
+fn fencing_in_words(run: &RunPlan) -> String {
+    if run.fences.is_empty() {
+        return String::new();
+    }
+    format!("what writes in {} is fenced ({} targets), ", run.source_region, run.fences.len())
 }
 
 /// A person has to approve. The state machine adds the commands.
@@ -145,7 +207,7 @@ pub(crate) fn lag_in_words(lag: &Lag, now: failover::contract::Timestamp) -> Str
 
 fn exposure(run: &RunPlan) -> String {
     match (run.mode, run.lag_ms) {
-        _ if run.promotions.is_empty() => "No database is promoted.".to_owned(),
+        _ if run.promotions().next().is_none() => "No database is promoted.".to_owned(),
         (PromotionMode::Switchover, _) => "A switchover loses no writes; it waits until all are replicated.".to_owned(),
         (PromotionMode::Failover | PromotionMode::Detach, Some(ms)) => {
             format!("What may be lost: up to {ms} ms of writes, by the newest reading of the replication lag.")
@@ -189,7 +251,7 @@ mod tests {
         assert!(exposure(&run).contains("is unknown"));
         run.mode = PromotionMode::Switchover;
         assert!(exposure(&run).contains("loses no writes"));
-        run.promotions.clear();
+        run.waves.clear();
         assert!(exposure(&run).contains("No database"));
     }
 }

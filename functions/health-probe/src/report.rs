@@ -1,7 +1,8 @@
 //! A run in figures and in words (X8). Pure.
 
 use failover::contract::{
-    ConcludeRequest, Notification, Outcome, PromotionMode, Report, RunPlan, StepResponse, Timestamp,
+    ConcludeRequest, FenceOutcome, Fenced, Notification, Outcome, PromotionMode, Report, RunPlan, StepResponse,
+    Timestamp,
 };
 use serde_json::Value;
 
@@ -38,14 +39,50 @@ pub(crate) fn measure(request: &ConcludeRequest, measured: &Measured) -> Report 
             .and_then(|run| measured.answered_at.map(|answered_at| answered_at.millis_since(run.incident_at))),
         rpo_ms: real.and_then(|run| rpo_ms(run, &request.promotions)),
         target_healthy: measured.answered_at.is_some(),
+        fences: fences(request),
+        depended_on: run.map(depended_on).unwrap_or_default(),
         failure: if succeeded { None } else { Some(failure(&request.error)) },
     }
+}
+
+/// The plan's fences and the writer lease, and what Aurora says of its own fencing in each promotion.
+fn fences(request: &ConcludeRequest) -> Vec<FenceOutcome> {
+    let own = request.promotions.iter().filter_map(|promotion| {
+        let said = promotion.observed.get("write_fencing")?;
+        let text = |field: &str| said.get(field).and_then(Value::as_str);
+        let outcome = match text("outcome")? {
+            "confirmed" => Fenced::Confirmed,
+            "timed_out" => Fenced::TimedOut,
+            _ => Fenced::Unknown,
+        };
+        let detail = text("detail").unwrap_or("Aurora says no more").to_owned();
+        Some(FenceOutcome { target: format!("Aurora's own fencing, {}", promotion.operation_id), outcome, detail })
+    });
+    request.fences.iter().cloned().chain(own).collect()
+}
+
+/// Control planes and services that the run could not have done without, and where they stand.
+fn depended_on(run: &RunPlan) -> Vec<String> {
+    let mut all = vec![format!("step functions, lambda, dynamodb and sns in the orchestrator's Region")];
+    let promotions = run.promotions().filter(|promotion| promotion.mode == PromotionMode::Switchover);
+    if promotions.count() > 0 {
+        all.push(format!("rds in {} and {}", run.source_region, run.target_region));
+    } else if run.promotions().next().is_some() {
+        all.push(format!("rds in {}", run.target_region));
+    }
+    if run.scalings().next().is_some() {
+        all.push(format!("ecs and application auto scaling in {}", run.target_region));
+    }
+    all.extend(run.shifts.iter().flat_map(|shift| shift.traffic.depends_on()));
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// The writes that are lost at most: of the cluster that was furthest behind. Unknown when any is, and while it is not
 /// known that anything was promoted.
 fn rpo_ms(run: &RunPlan, promotions: &[StepResponse]) -> Option<u64> {
-    if promotions.is_empty() || promotions.len() < run.promotions.len() {
+    if promotions.is_empty() || promotions.len() < run.promotions().count() {
         return None;
     }
     if run.mode == PromotionMode::Switchover {
@@ -100,9 +137,15 @@ pub(crate) fn notification(report: &Report) -> Notification {
         .map(|run| format!("From {} to {}, generation {}.\n", run.source_region, run.target_region, run.generation))
         .unwrap_or_default();
     let failure = report.failure.as_ref().map(|failure| format!("What failed: {failure}\n")).unwrap_or_default();
+    let fences = match notice::fences_in_words(&report.fences) {
+        none if none.is_empty() => none,
+        fences => format!("Fences:{fences}\n"),
+    };
     let message = format!(
-        "{what} of {plan} {ended}.\n{route}{failure}\n{}\n\nWhat next: {next}\nExecution: {}",
+        "{what} of {plan} {ended}.\n{route}{failure}\n{}\n{fences}Depended on: {}\n\nWhat next: {next}\n\
+         Execution: {}",
         figures(report),
+        report.depended_on.join("; "),
         report.failover_id
     );
     notice::notification(&format!("{what} of {plan} {ended}"), message)
@@ -119,7 +162,7 @@ fn after_success(run: &RunPlan) -> String {
             "The promoted cluster stands alone: build the global database anew, and keep the old cluster from writing."
         }
     };
-    let old_writer = if run.promotions.is_empty() { "" } else { old_writer };
+    let old_writer = if run.promotions().next().is_none() { "" } else { old_writer };
     format!(
         "{old_writer} To move back, start the state machine with mode switchover and target_region {} once {} is well.",
         run.source_region, run.source_region
@@ -131,8 +174,9 @@ fn after_success(run: &RunPlan) -> String {
 fn after_failure(run: &RunPlan) -> String {
     format!(
         "Check by hand which Region serves. Steps that were done stay done; nothing is undone by itself. Remove the \
-         cause, then redrive the execution, or start the state machine by hand with target_region {}.",
-        run.target_region
+         cause, then resume it: start the state machine with the input of this execution under the name {}--2 (then \
+         --3, and so on).",
+        run.failover_id
     )
 }
 
@@ -203,8 +247,8 @@ mod tests {
     #[test]
     fn of_several_clusters_the_greatest_loss_counts_and_one_unknown_makes_it_unknown() {
         let mut request = request();
-        let promotion = run(&mut request).promotions[0].clone();
-        run(&mut request).promotions.push(promotion);
+        let promotion = run(&mut request).waves[0].promotions[0].clone();
+        run(&mut request).waves[0].promotions.push(promotion);
         let known = |ms: u64| step(json!({ "lag_ms_before": ms }), Value::Null);
         request.promotions = vec![known(5), known(90)];
         assert_eq!(measured(&request).rpo_ms, Some(90));
@@ -264,14 +308,14 @@ mod tests {
         }
         run(&mut request).mode = PromotionMode::Detach;
         assert!(told(&request).message.contains("build the global database anew"));
-        run(&mut request).promotions.clear();
+        run(&mut request).waves.clear();
         assert!(!told(&request).message.contains("global database"), "nothing was promoted");
 
         request.outcome = Outcome::Failed;
         request.error = json!({ "Error": "Failover.Refused", "Cause": "a gate" });
         let failure = told(&request);
         assert_eq!(failure.subject, "Failover of trading FAILED");
-        for part in ["What failed: Failover.Refused: a gate", "Recovery time: unknown", "redrive"] {
+        for part in ["What failed: Failover.Refused: a gate", "Recovery time: unknown", "--2"] {
             assert!(failure.message.contains(part), "no {part:?} in {}", failure.message);
         }
         request.run = None;

@@ -1,8 +1,11 @@
 //! From the recovery plan and a decision to the complete requests of every step. Pure.
 
+use std::collections::BTreeMap;
+
 use failover::contract::{
-    Capacity, ExecutionInput, FailoverId, Generation, Initiator, PromoteRequest, PromotionMode, Region, RunContext,
-    RunPlan, ScaleRequest, ShiftRequest, Timestamp, Trigger,
+    Capacity, ExecutionInput, FailoverId, FencingPolicy, Generation, Initiator, IsolateRequest, Isolation,
+    PromoteRequest, PromotionMode, Region, RunContext, RunPlan, ScaleRequest, ShiftRequest, StepCall, StepRequest,
+    Timestamp, Trigger, Wave,
 };
 use failover::error::Error;
 use failover::recovery_plan::{AuroraPlan, EcsPlan, PlannedCapacity, RecoveryPlan};
@@ -31,71 +34,166 @@ pub(crate) struct Decided<'a> {
 /// Resolves the plan for one failover.
 ///
 /// # Errors
-/// [`Error::InvalidRequest`] when the target is none of the plan's Regions, or something has no entry for a Region.
+/// [`Error::InvalidRequest`] when something has no entry for a Region.
 pub(crate) fn resolve(plan: &RecoveryPlan, decided: &Decided<'_>) -> Result<RunPlan, Error> {
-    let target = decided.target;
-    let source = decided.source;
-    let dry_run = match &decided.input.trigger {
-        Trigger::Manual(order) => order.dry_run,
-        Trigger::Alarm(_) => false,
-    };
+    let (trigger, source, target) = (&decided.input.trigger, decided.source, decided.target);
     let run = RunContext {
         failover_id: Some(decided.failover_id.clone()),
         plan: Some(plan.name.clone()),
         generation: Some(decided.generation),
-        initiator: initiator(&decided.input.trigger),
-        dry_run,
+        initiator: initiator(trigger),
+        dry_run: is_dry_run(trigger),
+        preflight: matches!(trigger, Trigger::Preflight(_)),
         idempotency_key: None,
     };
-    let promotions = plan.aurora.iter().enumerate().map(|(index, aurora)| {
-        Ok(PromoteRequest {
-            run: run.clone(),
-            global_cluster_id: Some(aurora.global_cluster_id.clone()),
-            target_cluster_arn: Some(entry(&format!("aurora[{index}].clusters"), &aurora.clusters, target)?),
-            mode: mode(&decided.input.trigger, aurora),
-        })
-    });
-    let scalings = plan.ecs.iter().enumerate().map(|(index, ecs)| {
-        Ok(ScaleRequest {
-            run: run.clone(),
-            target_region: Some(target.clone()),
-            cluster: entry(&format!("ecs[{index}].clusters"), &ecs.clusters, target)?,
-            services: ecs.services.clone(),
-            capacity: capacity(index, ecs, source)?,
-            allow_scale_down: false,
-        })
-    });
-    let shifts = plan.dns.iter().map(|dns| ShiftRequest {
-        run: run.clone(),
-        target_region: Some(target.clone()),
-        hosted_zone_id: dns.hosted_zone_id.clone(),
-        records: dns.records.clone(),
-    });
+    let steps = Steps { plan, trigger, run: &run, source, target };
     Ok(RunPlan {
         failover_id: decided.failover_id.clone(),
         plan: plan.name.clone(),
         generation: decided.generation,
         initiator: run.initiator,
-        dry_run,
-        mode: mode_of_run(&decided.input.trigger, plan),
+        dry_run: run.dry_run,
+        mode: mode_of_run(trigger, plan),
         source_region: source.clone(),
         target_region: target.clone(),
         target_endpoint: entry("detection.endpoints", &plan.detection.endpoints, target)?,
-        incident_at: incident_at(&decided.input.trigger, decided.started_at),
+        incident_at: incident_at(trigger, decided.started_at),
         decided_at: decided.now,
         lag_ms: decided.lag_ms,
         cooldown_seconds: plan.cooldown_seconds,
-        promotions: promotions.collect::<Result<_, Error>>()?,
-        scalings: scalings.collect::<Result<_, Error>>()?,
-        shifts: shifts.collect(),
+        forced: forced(trigger),
+        fencing: plan.fencing.policy,
+        writer_lease_seconds: plan.writer_lease_seconds,
+        fences: steps.fences()?,
+        waves: steps.waves()?,
+        shifts: steps.shifts(),
     })
+}
+
+/// Everything a run would send, as preflight (X4), in the order of the run.
+pub(crate) fn checks(run: &RunPlan) -> Vec<StepCall> {
+    let promotions = run.promotions().cloned().map(StepRequest::Promote);
+    let scalings = run.scalings().cloned().map(StepRequest::Scale);
+    let shifts = run.shifts.iter().cloned().map(StepRequest::Shift);
+    let fences = run.fences.iter().map(|fence| fence.request.clone());
+    let all = fences.chain(promotions).chain(scalings).chain(shifts);
+    all.map(|request| as_preflight(request).call()).collect()
+}
+
+fn as_preflight(mut request: StepRequest) -> StepRequest {
+    let run = match &mut request {
+        StepRequest::Isolate(request) => &mut request.run,
+        StepRequest::Promote(request) => &mut request.run,
+        StepRequest::Scale(request) => &mut request.run,
+        StepRequest::Shift(request) => &mut request.run,
+    };
+    run.preflight = true;
+    request
+}
+
+/// The requests of one run.
+struct Steps<'a> {
+    plan: &'a RecoveryPlan,
+    trigger: &'a Trigger,
+    run: &'a RunContext,
+    source: &'a Region,
+    target: &'a Region,
+}
+
+impl Steps<'_> {
+    /// What keeps the source Region from writing: in an unplanned move, and unless the plan says off (X1). A switchover
+    /// needs none, since Aurora itself stops the writes before it hands over.
+    fn fences(&self) -> Result<Vec<StepCall>, Error> {
+        let planned = mode_of_run(self.trigger, self.plan) == PromotionMode::Switchover;
+        if planned || self.plan.fencing.policy == FencingPolicy::Off {
+            return Ok(Vec::new());
+        }
+        let timeout_seconds = Some(self.plan.fencing.timeout_seconds);
+        let mut fences = Vec::new();
+        for (index, ecs) in self.plan.ecs.iter().enumerate().filter(|(_, ecs)| ecs.fence) {
+            fences.push(StepRequest::Scale(ScaleRequest {
+                run: self.run.clone(),
+                target_region: Some(self.source.clone()),
+                cluster: entry(&format!("ecs[{index}].clusters"), &ecs.clusters, self.source)?,
+                services: ecs.services.clone(),
+                capacity: Capacity::Fenced,
+                allow_scale_down: true,
+                timeout_seconds,
+            }));
+        }
+        for (index, aurora) in self.plan.aurora.iter().enumerate() {
+            let Some(groups) = aurora.security_groups.get(self.source) else {
+                continue;
+            };
+            fences.push(StepRequest::Isolate(IsolateRequest {
+                run: self.run.clone(),
+                isolate: Isolation {
+                    cluster_arn: entry(&format!("aurora[{index}].clusters"), &aurora.clusters, self.source)?,
+                    security_group_ids: groups.isolated.clone(),
+                },
+                timeout_seconds,
+            }));
+        }
+        Ok(fences.into_iter().map(StepRequest::call).collect())
+    }
+
+    /// By the plan's numbers, smallest first; a number that nothing has makes no wave.
+    fn waves(&self) -> Result<Vec<Wave>, Error> {
+        let mut waves: BTreeMap<u32, Wave> = BTreeMap::new();
+        for (index, aurora) in self.plan.aurora.iter().enumerate() {
+            let request = PromoteRequest {
+                run: self.run.clone(),
+                global_cluster_id: Some(aurora.global_cluster_id.clone()),
+                target_cluster_arn: Some(entry(&format!("aurora[{index}].clusters"), &aurora.clusters, self.target)?),
+                mode: mode(self.trigger, aurora),
+                security_group_ids: aurora.security_groups.get(self.target).map(|groups| groups.serving.clone()),
+            };
+            waves.entry(aurora.wave).or_default().promotions.push(request);
+        }
+        for (index, ecs) in self.plan.ecs.iter().enumerate() {
+            let request = ScaleRequest {
+                run: self.run.clone(),
+                target_region: Some(self.target.clone()),
+                cluster: entry(&format!("ecs[{index}].clusters"), &ecs.clusters, self.target)?,
+                services: ecs.services.clone(),
+                capacity: capacity(index, ecs, self.source)?,
+                allow_scale_down: false,
+                timeout_seconds: None,
+            };
+            waves.entry(ecs.wave).or_default().scalings.push(request);
+        }
+        Ok(waves.into_values().collect())
+    }
+
+    fn shifts(&self) -> Vec<ShiftRequest> {
+        let each = self.plan.traffic.iter().cloned();
+        each.map(|traffic| ShiftRequest { run: self.run.clone(), target_region: Some(self.target.clone()), traffic })
+            .collect()
+    }
+}
+
+/// Whether nothing is to be changed, though every gate and decision is gone through.
+pub(crate) fn is_dry_run(trigger: &Trigger) -> bool {
+    match trigger {
+        Trigger::Manual(order) => order.dry_run,
+        Trigger::Alarm(_) => false,
+        Trigger::Preflight(_) => true,
+    }
+}
+
+/// Why a person overrides gates, if one does.
+fn forced(trigger: &Trigger) -> Option<String> {
+    match trigger {
+        Trigger::Manual(order) if order.force => Some(order.reason.clone()),
+        Trigger::Manual(_) | Trigger::Alarm(_) | Trigger::Preflight(_) => None,
+    }
 }
 
 /// Who started it: gates for automatic runs apply to alarms alone.
 pub(crate) fn initiator(trigger: &Trigger) -> Initiator {
     match trigger {
         Trigger::Alarm(_) => Initiator::Alarm,
-        Trigger::Manual(_) => Initiator::Person,
+        Trigger::Manual(_) | Trigger::Preflight(_) => Initiator::Person,
     }
 }
 
@@ -103,15 +201,15 @@ pub(crate) fn initiator(trigger: &Trigger) -> Initiator {
 fn mode(trigger: &Trigger, aurora: &AuroraPlan) -> PromotionMode {
     match trigger {
         Trigger::Manual(order) => order.mode,
-        Trigger::Alarm(_) => aurora.unplanned_mode,
+        Trigger::Alarm(_) | Trigger::Preflight(_) => aurora.unplanned_mode,
     }
 }
 
 fn mode_of_run(trigger: &Trigger, plan: &RecoveryPlan) -> PromotionMode {
     match (trigger, plan.aurora.first()) {
         (Trigger::Manual(order), _) => order.mode,
-        (Trigger::Alarm(_), Some(aurora)) => aurora.unplanned_mode,
-        (Trigger::Alarm(_), None) => PromotionMode::Failover,
+        (Trigger::Alarm(_) | Trigger::Preflight(_), Some(aurora)) => aurora.unplanned_mode,
+        (Trigger::Alarm(_) | Trigger::Preflight(_), None) => PromotionMode::Failover,
     }
 }
 
@@ -119,7 +217,7 @@ fn mode_of_run(trigger: &Trigger, plan: &RecoveryPlan) -> PromotionMode {
 fn incident_at(trigger: &Trigger, started_at: Timestamp) -> Timestamp {
     match trigger {
         Trigger::Alarm(alarm) => alarm.state_changed_at.min(started_at),
-        Trigger::Manual(_) => started_at,
+        Trigger::Manual(_) | Trigger::Preflight(_) => started_at,
     }
 }
 
@@ -135,7 +233,7 @@ fn capacity(index: usize, ecs: &EcsPlan, source: &Region) -> Result<Capacity, Er
     })
 }
 
-fn entry<T: Clone>(field: &str, map: &std::collections::BTreeMap<Region, T>, region: &Region) -> Result<T, Error> {
+fn entry<T: Clone>(field: &str, map: &BTreeMap<Region, T>, region: &Region) -> Result<T, Error> {
     map.get(region).cloned().ok_or_else(|| Error::InvalidRequest {
         field: format!("plan_document.{field}"),
         problem: format!("has no entry for {region}"),
@@ -145,6 +243,7 @@ fn entry<T: Clone>(field: &str, map: &std::collections::BTreeMap<Region, T>, reg
 #[cfg(test)]
 mod tests {
     use failover::contract::DecideRequest;
+    use failover::recovery_plan::SecurityGroups;
     use serde_json::{Value, json};
 
     use super::*;
@@ -171,9 +270,11 @@ mod tests {
     fn resolved(sample: &(RecoveryPlan, ExecutionInput, DecideRequest), target: &str) -> Result<RunPlan, Error> {
         let (plan, input, request) = sample;
         let target = Region::parse(target).expect("a Region");
+        let source = plan.targets_from(&target).next().expect("another Region");
         let decided = Decided {
             failover_id: &request.failover_id,
             input,
+            source,
             target: &target,
             generation: 7,
             started_at: request.started_at,
@@ -187,8 +288,8 @@ mod tests {
     fn every_request_carries_the_failover_its_generation_and_who_started_it() {
         for (sample, initiator) in [(by_alarm(), Initiator::Alarm), (by_person(), Initiator::Person)] {
             let run = resolved(&sample, "eu-west-1").expect("in the plan");
-            let contexts = run.promotions.iter().map(|request| &request.run);
-            let contexts = contexts.chain(run.scalings.iter().map(|request| &request.run));
+            let contexts = run.promotions().map(|request| &request.run);
+            let contexts = contexts.chain(run.scalings().map(|request| &request.run));
             let contexts: Vec<&RunContext> = contexts.chain(run.shifts.iter().map(|request| &request.run)).collect();
             assert_eq!(contexts.len(), 3);
             for context in contexts {
@@ -205,7 +306,7 @@ mod tests {
         let mut second = plan.aurora[0].clone();
         second.unplanned_mode = PromotionMode::Detach;
         plan.aurora.push(second);
-        let modes = |run: &RunPlan| run.promotions.iter().map(|promotion| promotion.mode).collect::<Vec<_>>();
+        let modes = |run: &RunPlan| run.promotions().map(|promotion| promotion.mode).collect::<Vec<_>>();
         let run = resolved(&(plan.clone(), input, request), "eu-west-1").expect("in the plan");
         assert_eq!(modes(&run), [PromotionMode::Failover, PromotionMode::Detach]);
         assert_eq!(run.mode, PromotionMode::Failover);
@@ -228,14 +329,72 @@ mod tests {
         let (mut plan, input, request) = by_alarm();
         plan.ecs[0].capacity = PlannedCapacity::Desired(12);
         let run = resolved(&(plan, input, request), "eu-west-1").expect("in the plan");
-        assert_eq!(run.scalings[0].capacity, Capacity::Desired(12));
-        assert!(run.scalings.iter().all(|scaling| !scaling.allow_scale_down));
+        assert_eq!(run.waves[0].scalings[0].capacity, Capacity::Desired(12));
+        assert!(run.scalings().all(|scaling| !scaling.allow_scale_down));
     }
 
     #[test]
-    fn a_target_outside_the_plan_is_refused() {
+    fn a_target_without_an_entry_is_refused() {
         let error = resolved(&by_alarm(), "us-east-1").expect_err("not in the plan");
-        assert!(error.to_string().contains("us-east-1 is not in plan trading"), "{error}");
+        assert!(error.to_string().contains("has no entry for us-east-1"), "{error}");
+    }
+
+    #[test]
+    fn an_unplanned_run_fences_what_writes_in_the_source_region_and_a_switchover_nothing() {
+        let (mut plan, input, request) = by_alarm();
+        let groups =
+            |id: &str| SecurityGroups { serving: vec![format!("sg-{id}1")], isolated: vec![format!("sg-{id}0")] };
+        for (region, arn) in plan.aurora[0].clusters.clone() {
+            plan.aurora[0].security_groups.insert(region, groups(&arn.region().as_str()[3..4]));
+        }
+        let run = resolved(&(plan.clone(), input.clone(), request.clone()), "eu-west-1").expect("in the plan");
+        let [StepRequest::Scale(scale), StepRequest::Isolate(isolate)] =
+            [&run.fences[0].request, &run.fences[1].request]
+        else {
+            panic!("{:?}", run.fences)
+        };
+        assert_eq!(scale.target_region, Some(plan.home_region.clone()));
+        assert_eq!((&scale.capacity, scale.timeout_seconds), (&Capacity::Fenced, Some(10)));
+        assert_eq!(isolate.isolate.cluster_arn.region(), plan.home_region);
+        assert_eq!(isolate.isolate.security_group_ids, ["sg-c0"]);
+        let serving = run.waves[0].promotions[0].security_group_ids.clone();
+        assert_eq!(serving, Some(vec!["sg-w1".to_owned()]), "the target serves with its own groups");
+
+        plan.ecs[0].fence = false;
+        let run = resolved(&(plan.clone(), input.clone(), request.clone()), "eu-west-1").expect("in the plan");
+        assert_eq!(run.fences.len(), 1, "services that do not write stay");
+        plan.fencing.policy = FencingPolicy::Off;
+        let run = resolved(&(plan.clone(), input, request), "eu-west-1").expect("in the plan");
+        assert_eq!(run.fences, []);
+        let (_, order, request) = by_person();
+        plan.fencing.policy = FencingPolicy::Required;
+        let run = resolved(&(plan, order, request), "eu-west-1").expect("in the plan");
+        assert_eq!(run.fences, [], "a switchover stops the writes itself");
+    }
+
+    #[test]
+    fn waves_come_in_the_order_of_their_numbers_with_everything_that_has_the_number() {
+        let (mut plan, input, request) = by_alarm();
+        let mut late = plan.ecs[0].clone();
+        late.wave = 7;
+        let mut early = plan.ecs[0].clone();
+        early.wave = 2;
+        plan.aurora[0].wave = 2;
+        plan.ecs = vec![late, early];
+        let run = resolved(&(plan, input, request), "eu-west-1").expect("in the plan");
+        let sizes: Vec<_> = run.waves.iter().map(|wave| (wave.promotions.len(), wave.scalings.len())).collect();
+        assert_eq!(sizes, [(1, 1), (0, 1)]);
+    }
+
+    #[test]
+    fn everything_a_run_sends_is_checked_beforehand() {
+        let run = resolved(&by_alarm(), "eu-west-1").expect("in the plan");
+        let checks = checks(&run);
+        assert_eq!(checks.len(), run.fences.len() + 3);
+        for check in checks {
+            let sent = json!(check.request);
+            assert_eq!(sent["run"]["preflight"], json!(true), "{sent}");
+        }
     }
 
     #[test]

@@ -52,7 +52,9 @@ async fn a_new_primary_that_answers_concludes_the_run_with_its_figures() {
     let item = plan_item(&aws);
     assert_eq!((&item["phase"]["S"], &item["active_region"]["S"]), (&json!("succeeded"), &json!("eu-west-1")));
     let cooldown = START.plus_millis(20_000 + 3_600_000).as_millis().to_string();
-    assert_eq!(item["cooldown_until_ms"]["N"], cooldown);
+    for way in ["eu-central-1>eu-west-1", "eu-west-1>eu-central-1"] {
+        assert_eq!(item["cooldowns"]["M"][way]["N"], cooldown, "{way}");
+    }
     assert_eq!(asked(&aws), [" http:GET https://app.eu-west-1.example.com/health"]);
 }
 

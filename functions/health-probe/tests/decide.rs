@@ -8,8 +8,8 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    HOME, HOME_ENDPOINT, STANDBY, all_is_well, answer, asked, db_clusters, event, global_clusters, invoke, lose_home,
-    put_plan_item, set_alarms, set_lag, status,
+    HOME, HOME_ENDPOINT, STANDBY, all_is_well, answer, asked, checked, db_clusters, decision, event, global_clusters,
+    invoke, lose_home, put_plan_item, set_alarms, set_lag, status,
 };
 use failover::contract::{self, ProbeRequest};
 use failover::error::ErrorCode;
@@ -23,10 +23,13 @@ async fn decided(aws: &FakeAws, mut request: Value) -> (Value, u32) {
         if decision["decision"] != "wait" {
             return (decision, look);
         }
+        if !decision["checks"].as_array().expect("a list").is_empty() {
+            request["checked"] = checked(&decision, &json!([]));
+        }
         assert!(decision["run"].is_null() && decision["notification"].is_null(), "{decision}");
         request["history"] = decision["history"].clone();
         let pause = decision["ask_again_after_seconds"].as_u64().expect("seconds");
-        assert!(pause > 0, "{decision}");
+        assert!(pause > 0 || !request["checked"].is_null(), "{decision}");
         tokio::time::sleep(Duration::from_secs(pause)).await;
     }
     unreachable!("an endless loop ends by returning")
@@ -71,7 +74,7 @@ async fn a_lost_region_is_failed_over_after_the_window_with_every_steps_request(
         "dry_run": false
     });
     assert_eq!(
-        run["promotions"],
+        run["waves"][0]["promotions"],
         json!([{
             "run": context,
             "global_cluster_id": "trading",
@@ -80,7 +83,7 @@ async fn a_lost_region_is_failed_over_after_the_window_with_every_steps_request(
         }])
     );
     assert_eq!(
-        run["scalings"],
+        run["waves"][0]["scalings"],
         json!([{
             "run": context,
             "target_region": "eu-west-1",
@@ -98,7 +101,7 @@ async fn a_lost_region_is_failed_over_after_the_window_with_every_steps_request(
         }])
     );
     assert_eq!(run["shifts"][0]["run"], context);
-    assert_eq!(run["shifts"][0]["records"][0]["set_identifiers"][STANDBY], "ireland");
+    assert_eq!(run["shifts"][0]["traffic"]["failover_records"]["records"][0]["set_identifiers"][STANDBY], "ireland");
     assert_eq!((&run["source_region"], &run["target_region"]), (&json!(HOME), &json!(STANDBY)));
     assert_eq!(run["incident_at"], "2026-11-21T03:59:30.123Z");
     assert_eq!(run["lag_ms"], 120);
@@ -115,7 +118,7 @@ async fn asking_again_after_the_decision_finds_the_same_generation() {
     let request = history_of(&event("decide-alarm"), 1);
     tokio::time::sleep(Duration::from_secs(65)).await;
     for _ in 0..3 {
-        let decision = answer(&aws, request.clone()).await;
+        let decision = decision(&aws, request.clone()).await;
         assert_eq!((&decision["decision"], &decision["run"]["generation"]), (&json!("fail_over"), &json!(1)));
     }
 }
@@ -128,7 +131,7 @@ async fn a_decision_whose_answer_was_lost_stands_even_if_the_evidence_has_change
     let recovered = all_is_well();
     recovered.put_ledger_item(aws.ledger_item("plan#trading").expect("claimed"));
     set_lag(&recovered, None);
-    let decision = answer(&recovered, event("decide-alarm")).await;
+    let decision = decision(&recovered, event("decide-alarm")).await;
     assert_eq!((&decision["decision"], &decision["run"]["generation"]), (&json!("fail_over"), &json!(1)));
 }
 
@@ -228,7 +231,7 @@ async fn each_modelled_error_of_the_reads_is_unknown_and_never_unhealthy() {
     ] {
         let aws = all_is_well();
         aws.on_in(region, service, operation, [Reply::error(code, "because")]);
-        let decision = answer(&aws, event("decide-alarm")).await;
+        let decision = decision(&aws, event("decide-alarm")).await;
         let mut expected = ["healthy"; 3];
         expected[kind] = "unknown";
         assert_eq!(health(&decision), expected, "{service}:{operation} {code}");
@@ -296,15 +299,15 @@ async fn too_much_or_unknown_lag_asks_a_person_who_can_approve() {
         lose_home(&aws);
         set_lag(&aws, lag);
         let mut request = event("decide-alarm");
-        let (decision, _) = decided(&aws, request.clone()).await;
-        assert_eq!(decision["decision"], "ask", "{decision}");
-        let message = decision["notification"]["message"].as_str().expect("text");
+        let (asked, _) = decided(&aws, request.clone()).await;
+        assert_eq!(asked["decision"], "ask", "{asked}");
+        let message = asked["notification"]["message"].as_str().expect("text");
         assert!(message.contains(stated), "{message}");
         assert!(aws.ledger_item("plan#trading").is_none());
 
         request["approved"] = json!(true);
-        request["history"] = decision["history"].clone();
-        let approved = answer(&aws, request).await;
+        request["history"] = asked["history"].clone();
+        let approved = decision(&aws, request).await;
         assert_eq!(approved["decision"], "fail_over", "{approved}");
         assert!(approved["message"].as_str().expect("text").contains("approved by a person"));
         assert_eq!(approved["run"]["lag_ms"].as_f64(), lag);
@@ -328,9 +331,9 @@ async fn a_run_that_would_not_be_admitted_stands_down_without_a_look() {
         (
             json!({
                 "generation": { "N": "1" }, "failover_id": ended, "phase": { "S": "succeeded" },
-                "active_until_ms": { "N": "0" }, "cooldown_until_ms": { "N": later }
+                "active_until_ms": { "N": "0" }, "cooldowns": { "M": { "eu-central-1>eu-west-1": { "N": later } } }
             }),
-            "alarms start nothing until",
+            "the cooldown keeps alarms from",
         ),
         (
             json!({
@@ -344,13 +347,13 @@ async fn a_run_that_would_not_be_admitted_stands_down_without_a_look() {
                 "generation": { "N": "1" }, "failover_id": ended, "phase": { "S": "succeeded" },
                 "active_until_ms": { "N": "0" }, "active_region": { "S": STANDBY }
             }),
-            "the orchestrator stands in eu-west-1",
+            "where the orchestrator itself stands",
         ),
     ] {
         let aws = all_is_well();
         lose_home(&aws);
         put_plan_item(&aws, item.clone());
-        let decision = answer(&aws, event("decide-alarm")).await;
+        let decision = decision(&aws, event("decide-alarm")).await;
         assert_eq!(decision["decision"], "stand_down", "{decision}");
         assert!(decision["message"].as_str().expect("text").contains(reason), "{decision}");
         assert!(asked(&aws).is_empty(), "{:?}", asked(&aws));
@@ -368,7 +371,7 @@ async fn two_runs_that_decide_at_once_are_one_failover() {
     let mut two = one.clone();
     two["failover_id"] = json!("alarm-ffffffffffffffffffffffff");
     tokio::time::sleep(Duration::from_secs(65)).await;
-    let (one, two) = tokio::join!(answer(&aws, one), answer(&aws, two));
+    let (one, two) = tokio::join!(decision(&aws, one), decision(&aws, two));
     let mut decisions = [one["decision"].clone(), two["decision"].clone()].map(|decision| decision.to_string());
     decisions.sort();
     assert_eq!(decisions, ["\"fail_over\"", "\"stand_down\""]);
@@ -383,17 +386,17 @@ async fn a_persons_order_needs_no_evidence_and_no_cooldown() {
         &aws,
         json!({
             "generation": { "N": "4" }, "failover_id": { "S": "ended" }, "phase": { "S": "succeeded" },
-            "active_until_ms": { "N": "0" }, "cooldown_until_ms": { "N": later }, "kill_switch": { "BOOL": true }
+            "active_until_ms": { "N": "0" }, "cooldowns": { "M": { "eu-central-1>eu-west-1": { "N": later } } }, "kill_switch": { "BOOL": true }
         }),
     );
-    let decision = answer(&aws, event("decide-switchover")).await;
+    let decision = decision(&aws, event("decide-switchover")).await;
     assert_eq!(decision["decision"], "fail_over");
     let run = &decision["run"];
     assert_eq!(
         (&run["generation"], &run["initiator"], &run["mode"]),
         (&json!(5), &json!("person"), &json!("switchover"))
     );
-    assert_eq!(run["promotions"][0]["mode"], "switchover");
+    assert_eq!(run["waves"][0]["promotions"][0]["mode"], "switchover");
     assert_eq!(run["incident_at"], "2026-11-21T03:59:50Z");
     let message = decision["notification"]["message"].as_str().expect("text");
     assert!(
@@ -406,15 +409,15 @@ async fn a_persons_order_needs_no_evidence_and_no_cooldown() {
 async fn failback_is_the_same_plan_in_the_other_direction() {
     let aws = all_is_well();
     aws.on("rds", "DescribeGlobalClusters", [Reply::xml(global_clusters(STANDBY))]);
-    let decision = answer(&aws, event("decide-failback")).await;
+    let decision = decision(&aws, event("decide-failback")).await;
     let run = &decision["run"];
     assert_eq!((&run["source_region"], &run["target_region"]), (&json!(STANDBY), &json!(HOME)));
     assert_eq!(
-        run["promotions"][0]["target_cluster_arn"],
+        run["waves"][0]["promotions"][0]["target_cluster_arn"],
         "arn:aws:rds:eu-central-1:123456789012:cluster:trading-primary"
     );
-    assert_eq!(run["scalings"][0]["cluster"], "trading");
-    assert_eq!(run["scalings"][0]["capacity"]["percent_of_source"]["source_cluster"], "trading-dr");
+    assert_eq!(run["waves"][0]["scalings"][0]["cluster"], "trading");
+    assert_eq!(run["waves"][0]["scalings"][0]["capacity"]["percent_of_source"]["source_cluster"], "trading-dr");
     assert_eq!(run["target_endpoint"], "https://app.eu-central-1.example.com/health");
     let lag = &aws.requests_to("cloudwatch", "GetMetricData")[0];
     assert_eq!(lag.region, HOME, "the lag is published in the Region of the secondary");
@@ -423,7 +426,7 @@ async fn failback_is_the_same_plan_in_the_other_direction() {
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_goes_through_the_gates_and_writes_nothing() {
     let aws = all_is_well();
-    let decision = answer(&aws, event("decide-dry-run")).await;
+    let decision = decision(&aws, event("decide-dry-run")).await;
     assert_eq!(decision["decision"], "fail_over");
     assert_eq!((&decision["run"]["dry_run"], &decision["run"]["generation"]), (&json!(true), &json!(0)));
     assert_eq!(decision["run"]["shifts"][0]["run"]["dry_run"], true);
@@ -519,10 +522,10 @@ async fn a_plan_without_aurora_has_no_lag_to_ask_about() {
     plan["detection"]["alarm_names"] = json!(["failover-dev-trading-region-impaired"]);
     request["plan_document"] = json!(plan.to_string());
     tokio::time::sleep(Duration::from_secs(65)).await;
-    let decision = answer(&aws, request).await;
+    let decision = decision(&aws, request).await;
     assert_eq!(decision["decision"], "fail_over", "{decision}");
     assert!(decision["run"]["lag_ms"].is_null());
-    assert_eq!(decision["run"]["promotions"], json!([]));
+    assert_eq!(decision["run"]["waves"][0]["promotions"], json!([]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use failover::aws_call::CallError;
 use failover::config::{self, Variables};
-use failover::contract::{Finding, ClusterArn, ClusterId, PromoteRequest, RunContext, StepResponse, Timestamp};
+use failover::contract::{ClusterArn, ClusterId, Finding, PromoteRequest, RunContext, StepResponse, Timestamp};
 use failover::env::Deadline;
 use failover::error::Error;
 use failover::retry;

@@ -40,7 +40,8 @@ impl Scaling {
     /// # Errors
     /// [`Error::InvalidRequest`] that names the field.
     pub fn complete(request: ScaleRequest, dr_region: &Region) -> Result<Self, Error> {
-        let ScaleRequest { run, target_region, cluster, services, capacity, allow_scale_down, timeout_seconds: _ } = request;
+        let ScaleRequest { run, target_region, cluster, services, capacity, allow_scale_down, timeout_seconds: _ } =
+            request;
         let region = target_region.unwrap_or_else(|| dr_region.clone());
         check_name("cluster", &cluster)?;
         if let ServiceSelection::Named(names) = &services {

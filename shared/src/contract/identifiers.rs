@@ -185,6 +185,12 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(millis).unwrap_or(i64::MAX)))
     }
 
+    /// This moment, so many milliseconds earlier.
+    #[must_use]
+    pub fn minus_millis(self, millis: u64) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(millis).unwrap_or(i64::MAX)))
+    }
+
     /// Reads an RFC 3339 text, or CloudWatch's form of it (`2026-11-21T04:00:00.000+0000`).
     ///
     /// # Errors

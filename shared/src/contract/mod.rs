@@ -24,8 +24,9 @@ pub use identifiers::{
 pub use parse::{parse, parse_at};
 pub use probe::{
     AlarmTrigger, ConcludeRequest, ConcludeResponse, DecideRequest, DecideResponse, Decision, Evidence, EvidenceKind,
-    ExecutionInput, FenceRequest, FencingPolicy, Health, ManualRequest, Notification, Outcome, ProbeRequest,
-    ProbeResponse, Report, RunPlan, Sample, Trigger, TriggerOutcome, TriggerResponse, WatchResponse, Wave,
+    ExecutionInput, FenceOutcome, FenceVerdict, Fenced, FencingPolicy, Health, JudgeFencesRequest, JudgeFencesResponse,
+    ManualRequest, Notification, Outcome, PreflightRequest, ProbeRequest, ProbeResponse, Report, RunPlan, Sample,
+    StepCall, StepEnd, StepFunction, StepRequest, Trigger, TriggerOutcome, TriggerResponse, WatchResponse, Wave,
 };
 pub use promote::{IsolateRequest, Isolation, PromoteRequest, PromotionMode};
 pub use response::{StepResponse, StepStatus};

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    FailoverId, Generation, Initiator, IsolateRequest, PlanName, PromoteRequest, PromotionMode, Region, ScaleRequest,
-    ShiftRequest, StepResponse, Timestamp,
+    FailoverId, Finding, Generation, Initiator, IsolateRequest, PlanName, PromoteRequest, PromotionMode, Region,
+    ScaleRequest, ShiftRequest, StepResponse, Timestamp,
 };
 
 /// A command to `health-probe`. An SNS event has no `command`; it is taken as a trigger.
@@ -15,6 +15,8 @@ use super::{
 pub enum ProbeRequest {
     /// Gather evidence and decide.
     Decide(Box<DecideRequest>),
+    /// Judge how the fences ended, and hand the writer lease over.
+    JudgeFences(Box<JudgeFencesRequest>),
     /// Verify the outcome, measure it and close the generation.
     Conclude(Box<ConcludeRequest>),
     /// Look at the watched endpoint once and publish what was seen as a metric.
@@ -29,6 +31,8 @@ pub enum ProbeResponse {
     Trigger(TriggerResponse),
     /// To `decide`.
     Decide(Box<DecideResponse>),
+    /// To `judge_fences`.
+    JudgeFences(Box<JudgeFencesResponse>),
     /// To `conclude`.
     Conclude(Box<ConcludeResponse>),
     /// To `watch`.
@@ -53,6 +57,8 @@ pub enum Trigger {
     Alarm(AlarmTrigger),
     /// A person asked for it.
     Manual(ManualRequest),
+    /// The schedule, or a person, wants to know whether a failover would work (X4). Nothing is changed.
+    Preflight(PreflightRequest),
 }
 
 /// The alarm behind an automatic run.
@@ -75,13 +81,26 @@ pub struct AlarmTrigger {
 pub struct ManualRequest {
     /// How to promote Aurora; `switchover` for planned moves and failback.
     pub mode: PromotionMode,
-    /// The Region that is to become active.
-    pub target_region: Region,
-    /// Why; goes into the report.
+    /// The Region that is to become active. Left out, the first by preference whose replication is not too far behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_region: Option<Region>,
+    /// Why; goes into the ledger, the messages and the report.
     pub reason: String,
     /// Carry out every gate and decision, change nothing.
     #[serde(default)]
     pub dry_run: bool,
+    /// Go on although the preflight found blockers, or a required fence is not confirmed.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// Whether a failover would work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PreflightRequest {
+    /// The Region that would become active. Left out, the one an alarm would choose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_region: Option<Region>,
 }
 
 /// Should the plan's failover run now?
@@ -102,6 +121,9 @@ pub struct DecideRequest {
     /// A person has approved what an earlier answer asked for.
     #[serde(default)]
     pub approved: bool,
+    /// How the checks ended that an earlier answer asked for, in their order; null while they were not made.
+    #[serde(default)]
+    pub checked: Option<Vec<StepEnd>>,
 }
 
 /// What was decided.
@@ -115,6 +137,10 @@ pub struct DecideResponse {
     pub history: Vec<Sample>,
     /// When to look again, in seconds; zero unless the decision is `wait`.
     pub ask_again_after_seconds: u32,
+    /// The checks to make before the next look (X4); none unless the decision is `wait`.
+    pub checks: Vec<StepCall>,
+    /// What the checks found, one for each, the worst first.
+    pub findings: Vec<Finding>,
     /// What to carry out; null unless the decision is `fail_over`.
     pub run: Option<RunPlan>,
     /// What to tell people; null when the decision is `wait`.
@@ -133,6 +159,8 @@ pub enum Decision {
     Ask,
     /// Too early to tell.
     Wait,
+    /// Only a preflight was asked for, and it is done.
+    Checked,
 }
 
 /// One look at all the evidence.
@@ -224,10 +252,10 @@ pub struct RunPlan {
     #[serde(default)]
     pub writer_lease_seconds: Option<u32>,
     /// What keeps the source Region from writing; all at once, before anything is promoted.
-    pub fences: Vec<FenceRequest>,
+    pub fences: Vec<StepCall>,
     /// Promotions and scalings, wave by wave.
     pub waves: Vec<Wave>,
-    /// Requests to `shift-dns`, in order; sent when all the waves are done.
+    /// Requests to `shift-dns`, side by side; sent when all the waves are done.
     pub shifts: Vec<ShiftRequest>,
 }
 
@@ -253,14 +281,83 @@ pub struct Wave {
     pub scalings: Vec<ScaleRequest>,
 }
 
-/// What keeps the source Region from writing, by the function it is sent to.
+/// A request and the function it is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FenceRequest {
-    /// To `scale-ecs`: services that write are scaled to zero.
-    Scale(ScaleRequest),
-    /// To `promote-aurora`: the database's cluster lets nobody in.
+#[serde(deny_unknown_fields)]
+pub struct StepCall {
+    /// The function.
+    pub function: StepFunction,
+    /// The request.
+    pub request: StepRequest,
+}
+
+/// The step functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepFunction {
+    /// `promote-aurora`.
+    PromoteAurora,
+    /// `scale-ecs`.
+    ScaleEcs,
+    /// `shift-dns`.
+    ShiftDns,
+}
+
+/// A request to any of the step functions. Each has a field that no other has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum StepRequest {
+    /// To `promote-aurora`.
     Isolate(IsolateRequest),
+    /// To `promote-aurora`.
+    Promote(PromoteRequest),
+    /// To `scale-ecs`.
+    Scale(ScaleRequest),
+    /// To `shift-dns`.
+    Shift(ShiftRequest),
+}
+
+impl StepRequest {
+    /// The request with the function it is for.
+    #[must_use]
+    pub fn call(self) -> StepCall {
+        let function = match self {
+            Self::Isolate(_) | Self::Promote(_) => StepFunction::PromoteAurora,
+            Self::Scale(_) => StepFunction::ScaleEcs,
+            Self::Shift(_) => StepFunction::ShiftDns,
+        };
+        StepCall { function, request: self }
+    }
+
+    /// What it is about, for people.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        let region =
+            |region: &Option<Region>| region.as_ref().map(|region| format!(" in {region}")).unwrap_or_default();
+        match self {
+            Self::Isolate(request) => request.isolate.cluster_arn.to_string(),
+            Self::Promote(request) => request
+                .target_cluster_arn
+                .as_ref()
+                .map_or_else(|| "the standby's cluster".to_owned(), ToString::to_string),
+            Self::Scale(request) => format!("ECS cluster {}{}", request.cluster, region(&request.target_region)),
+            Self::Shift(request) => request.traffic.key(),
+        }
+    }
+}
+
+/// How a step ended: with its last answer, or with what Step Functions caught.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepEnd {
+    /// What was asked of it.
+    pub call: StepCall,
+    /// The last answer; null when there was none.
+    #[serde(default)]
+    pub response: Option<StepResponse>,
+    /// What was caught, with `Error` and `Cause`; null when nothing was.
+    #[serde(default)]
+    pub failure: Value,
 }
 
 /// What a fence that is not confirmed means (X1).
@@ -286,6 +383,72 @@ pub struct Notification {
     pub message: String,
 }
 
+/// How did the fences end, and what does the plan's policy make of it (X1)?
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JudgeFencesRequest {
+    /// The run.
+    pub run: RunPlan,
+    /// How its fences ended, in their order.
+    pub ends: Vec<StepEnd>,
+    /// A person has said that the source Region does not write.
+    #[serde(default)]
+    pub approved: bool,
+}
+
+/// What is made of the fences.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JudgeFencesResponse {
+    /// What to do.
+    pub verdict: FenceVerdict,
+    /// One sentence: why.
+    pub message: String,
+    /// When to ask again, in seconds; zero unless the verdict is `wait`.
+    pub ask_again_after_seconds: u32,
+    /// One for each fence, and one for the writer lease if the plan has one.
+    pub fences: Vec<FenceOutcome>,
+    /// What to tell people; null unless the verdict is `ask`.
+    pub notification: Option<Notification>,
+}
+
+/// What to do after the fences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FenceVerdict {
+    /// Promote.
+    GoOn,
+    /// The writer lease of the source Region is still running.
+    Wait,
+    /// A person has to say that the source Region does not write.
+    Ask,
+}
+
+/// How far a part of the source Region is known not to write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FenceOutcome {
+    /// The part.
+    pub target: String,
+    /// How far.
+    pub outcome: Fenced,
+    /// What was seen, in words.
+    pub detail: String,
+}
+
+/// How a fence ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fenced {
+    /// It was seen that the target does not write.
+    Confirmed,
+    /// The target did not get there, or did not answer, in its time.
+    TimedOut,
+    /// Cannot tell.
+    Unknown,
+    /// Dry run: it would be fenced.
+    WouldFence,
+}
+
 /// Verify, measure and close.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -299,6 +462,9 @@ pub struct ConcludeRequest {
     /// The run that was decided; null when it ended before that.
     #[serde(default)]
     pub run: Option<RunPlan>,
+    /// How the fences ended.
+    #[serde(default)]
+    pub fences: Vec<FenceOutcome>,
     /// The last answers of `promote-aurora`.
     #[serde(default)]
     pub promotions: Vec<StepResponse>,
@@ -361,6 +527,10 @@ pub struct Report {
     pub rpo_ms: Option<u64>,
     /// Whether the target's endpoint answered.
     pub target_healthy: bool,
+    /// How the fences ended: those of the plan, the writer lease, and Aurora's own.
+    pub fences: Vec<FenceOutcome>,
+    /// What the run depended on beside the target Region: control planes, and where each stands.
+    pub depended_on: Vec<String>,
     /// What failed, in words, with the cure; null when nothing did.
     pub failure: Option<String>,
 }

@@ -26,7 +26,7 @@ pub struct RunContext {
     #[serde(default)]
     pub dry_run: bool,
     /// Look for what would stand in the way of the request, change nothing, answer findings (X4).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub preflight: bool,
     /// The caller's own operation id in place of the derived one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,18 +3,21 @@
 //! It needs neither transactions nor TTL nor indexes, so that a strongly consistent global table can hold it.
 //! Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/multi-region-strong-consistency-gt.html>
 
-use std::collections::HashMap;
+use std::cell::Cell;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use serde_json::Value;
 
-use super::plan_item::{NewestFailover, Phase, PlanItem};
+use super::attributes::{Change, Fields, Item, number, text};
+use super::plan_attributes::{plan_change, read_plan_item};
+use super::plan_item::PlanItem;
 use super::record::{Claim, ClaimRefused, Event, Intent, Record, Status};
+use super::writer::HandOver;
 use crate::aws_call::Calls;
-use crate::contract::{FailoverId, PlanName, Region, Timestamp};
+use crate::contract::{Generation, PlanName, Region, Timestamp};
 use crate::env::Env;
 use crate::error::Error;
 
@@ -22,8 +25,6 @@ use crate::error::Error;
 pub const RETENTION_SECONDS: i64 = 90 * 24 * 60 * 60;
 /// How often a write is tried again after it lost a race to another writer.
 const MOST_RACES: u32 = 3;
-
-type Item = HashMap<String, AttributeValue>;
 
 /// The ledger's table.
 #[derive(Clone, Debug)]
@@ -48,27 +49,6 @@ enum Written {
     Yes,
     /// The item is another by now.
     Lost(Box<Item>),
-}
-
-/// An item's new attributes, and the condition on its present ones.
-struct Change {
-    set: Item,
-    remove: Vec<&'static str>,
-    /// What its present attributes have to be.
-    expect: Vec<(&'static str, Expected)>,
-}
-
-/// What an attribute has to be for a write to hold.
-enum Expected {
-    Absent,
-    Is(AttributeValue),
-    AbsentOr(AttributeValue),
-}
-
-impl Expected {
-    fn is_or_absent(value: Option<AttributeValue>) -> Self {
-        value.map_or(Self::Absent, Self::Is)
-    }
 }
 
 impl Ledger {
@@ -129,27 +109,25 @@ impl Ledger {
         }
     }
 
+    /// Reads an operation's record; none when nobody has claimed it.
+    ///
+    /// # Errors
+    /// Errors of the call, and of an item that is not a record.
+    pub async fn operation(&self, operation_id: &str) -> Result<Option<Record>, Error> {
+        let item = self.get(operation_id, "reading the operation's record").await?;
+        item.as_ref().map(read_record).transpose()
+    }
+
     /// Reads a plan's item; a plan that never failed over has an empty one.
     ///
     /// # Errors
     /// Errors of the call, so that whoever cannot read it does not act.
     pub async fn plan_item(&self, plan: &PlanName) -> Result<PlanItem, Error> {
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("operation_id", text(&plan_key(plan)))
-            .consistent_read(true)
-            .send();
-        let answer = self
-            .calls
-            .call("dynamodb", "GetItem", request)
-            .await
-            .map_err(|error| Error::from_read("reading the plan's state in the ledger", error))?;
-        answer.item.as_ref().map_or_else(|| Ok(PlanItem::default()), read_plan_item)
+        read_plan_item(&self.stored_plan_item(plan).await?)
     }
 
-    /// Changes a plan's item by a pure rule, which is asked again when another writer was faster.
+    /// Changes a plan's item by a pure rule, which is asked again when another writer was faster. A rule that changes
+    /// nothing writes nothing.
     ///
     /// # Errors
     /// The rule's own, [`Error::Transient`]-like errors of the calls, and [`Error::InProgress`] when races never end.
@@ -158,22 +136,74 @@ impl Ledger {
         plan: &PlanName,
         rule: impl Fn(&PlanItem, Timestamp) -> Result<PlanItem, Error>,
     ) -> Result<PlanItem, Error> {
-        let mut current = self.plan_item(plan).await?;
-        for _ in 0..=MOST_RACES {
+        let mut stored = self.stored_plan_item(plan).await?;
+        for attempt in 0..=MOST_RACES {
             let now = self.env.now();
+            let current = read_plan_item(&stored)?;
             let next = rule(&current, now)?;
-            let change = plan_change(&current, &next, now);
+            if next == current {
+                return Ok(next);
+            }
+            let change = plan_change(&stored, &current, &next, now)?;
             match self.write(&plan_key(plan), "writing the plan's state in the ledger", change).await? {
                 Written::Yes => return Ok(next),
                 Written::Lost(item) => {
-                    current = read_plan_item(&item)?;
-                    if current == next {
+                    tracing::debug!(attempt, "another writer of the plan's item was faster");
+                    stored = *item;
+                    // Our own write, whose answer was lost, and which the client has sent again.
+                    if read_plan_item(&stored)? == next {
                         return Ok(next);
                     }
                 }
             }
         }
         Err(Error::InProgress { operation_id: plan_key(plan), lease_left_ms: 0 })
+    }
+
+    /// Renews a Region's writer lease: [`PlanItem::renew_writer`] (X1).
+    ///
+    /// # Errors
+    /// The rule's and those of [`Ledger::change_plan_item`].
+    pub async fn renew_writer(&self, plan: &PlanName, region: &Region, length: Duration) -> Result<PlanItem, Error> {
+        self.change_plan_item(plan, |item, now| item.renew_writer(region, length, now)).await
+    }
+
+    /// Grants the writer lease to a failover's target, or says until when to wait: [`PlanItem::hand_over`] (X1).
+    ///
+    /// # Errors
+    /// The rule's and those of [`Ledger::change_plan_item`].
+    pub async fn hand_over_writer(
+        &self,
+        plan: &PlanName,
+        generation: Generation,
+        target: &Region,
+        length: Duration,
+    ) -> Result<HandOver<PlanItem>, Error> {
+        let wait_until = Cell::new(None);
+        let rule = |item: &PlanItem, now| match item.hand_over(plan, generation, target, length, now)? {
+            HandOver::Granted(next) => {
+                wait_until.set(None);
+                Ok(next)
+            }
+            HandOver::WaitUntil(moment) => {
+                wait_until.set(Some(moment));
+                Ok(item.clone())
+            }
+        };
+        let item = self.change_plan_item(plan, rule).await?;
+        Ok(wait_until.get().map_or(HandOver::Granted(item), HandOver::WaitUntil))
+    }
+
+    async fn stored_plan_item(&self, plan: &PlanName) -> Result<Item, Error> {
+        let item = self.get(&plan_key(plan), "reading the plan's state in the ledger").await?;
+        Ok(item.unwrap_or_default())
+    }
+
+    async fn get(&self, key: &str, doing: &str) -> Result<Option<Item>, Error> {
+        let request =
+            self.client.get_item().table_name(&self.table).key("operation_id", text(key)).consistent_read(true).send();
+        let answer = self.calls.call("dynamodb", "GetItem", request).await;
+        Ok(answer.map_err(|error| Error::from_read(doing, error))?.item)
     }
 
     async fn write(&self, key: &str, doing: &str, change: Change) -> Result<Written, Error> {
@@ -200,18 +230,14 @@ impl Ledger {
             update = format!("{update} REMOVE {}", removals.join(", "));
         }
         let mut conditions = Vec::new();
-        for (index, (name, expected)) in change.expect.into_iter().enumerate() {
+        for (index, (name, present)) in change.expect.into_iter().enumerate() {
             request = request.expression_attribute_names(format!("#e{index}"), name);
-            let (condition, value) = match expected {
-                Expected::Absent => (format!("attribute_not_exists(#e{index})"), None),
-                Expected::Is(value) => (format!("#e{index} = :e{index}"), Some(value)),
-                Expected::AbsentOr(value) => {
-                    (format!("(attribute_not_exists(#e{index}) OR #e{index} = :e{index})"), Some(value))
+            match present {
+                None => conditions.push(format!("attribute_not_exists(#e{index})")),
+                Some(value) => {
+                    conditions.push(format!("#e{index} = :e{index}"));
+                    request = request.expression_attribute_values(format!(":e{index}"), value);
                 }
-            };
-            conditions.push(condition);
-            if let Some(value) = value {
-                request = request.expression_attribute_values(format!(":e{index}"), value);
             }
         }
         let sent = request.update_expression(update).condition_expression(conditions.join(" AND ")).send();
@@ -256,12 +282,12 @@ fn claim_refused(operation_id: &str, refused: ClaimRefused) -> Result<Claimed, E
 /// The attributes that identify a write: whoever changes any of them makes the other's write lose.
 fn record_change(current: Option<&Record>, next: &Record) -> Change {
     let expect = match current {
-        None => vec![("operation_id", Expected::Absent)],
+        None => vec![("operation_id", None)],
         Some(current) => vec![
-            ("owner", Expected::Is(text(&current.owner))),
-            ("attempt", Expected::Is(number(current.attempt.into()))),
-            ("status", Expected::Is(text(current.status.as_str()))),
-            ("lease_expires_ms", Expected::Is(number(current.lease_expires.as_millis()))),
+            ("owner", Some(text(&current.owner))),
+            ("attempt", Some(number(current.attempt.into()))),
+            ("status", Some(text(current.status.as_str()))),
+            ("lease_expires_ms", Some(number(current.lease_expires.as_millis()))),
         ],
     };
     let mut set = Item::from([
@@ -326,136 +352,6 @@ fn read_record(item: &Item) -> Result<Record, Error> {
     })
 }
 
-fn plan_change(current: &PlanItem, next: &PlanItem, now: Timestamp) -> Change {
-    // A generation of zero was never written: then the attribute is absent. The kill switch is in the condition since
-    // people set it beside us.
-    let newest = current.newest.as_ref();
-    let generation = (current.generation > 0).then(|| number(generation_number(current.generation)));
-    let kill_switch = AttributeValue::Bool(current.kill_switch);
-    let expect = vec![
-        ("generation", Expected::is_or_absent(generation)),
-        ("failover_id", Expected::is_or_absent(newest.map(|newest| text(newest.id.as_str())))),
-        ("phase", Expected::is_or_absent(newest.map(|newest| text(newest.phase.as_str())))),
-        ("kill_switch", if current.kill_switch { Expected::Is(kill_switch) } else { Expected::AbsentOr(kill_switch) }),
-    ];
-    let mut set = Item::from([
-        ("generation".to_owned(), number(generation_number(next.generation))),
-        ("cooldown_until_ms".to_owned(), number(next.cooldown_until.as_millis())),
-        ("timestamp".to_owned(), text(&now.to_string())),
-    ]);
-    if let Some(newest) = &next.newest {
-        set.insert("failover_id".to_owned(), text(newest.id.as_str()));
-        set.insert("phase".to_owned(), text(newest.phase.as_str()));
-        set.insert("status".to_owned(), text(newest.phase.as_str()));
-        set.insert("active_until_ms".to_owned(), number(newest.active_until.as_millis()));
-    }
-    if let Some(region) = &next.active_region {
-        set.insert("active_region".to_owned(), text(region.as_str()));
-    }
-    Change { set, remove: Vec::new(), expect }
-}
-
-fn read_plan_item(item: &Item) -> Result<PlanItem, Error> {
-    let fields = Fields(item);
-    let newest = match fields.optional_text("failover_id")? {
-        Some(id) => Some(NewestFailover {
-            id: fields.checked("failover_id", FailoverId::parse(id))?,
-            phase: fields.parsed("phase", |text| Phase::parse(text).ok_or_else(|| format!("{text:?} is no phase")))?,
-            active_until: fields.moment("active_until_ms")?,
-        }),
-        None => None,
-    };
-    let active_region = match fields.optional_text("active_region")? {
-        Some(region) => Some(fields.checked("active_region", Region::parse(region))?),
-        None => None,
-    };
-    Ok(PlanItem {
-        // A person may have created the item just to set the kill switch.
-        generation: if item.contains_key("generation") {
-            u64::try_from(fields.number("generation")?).unwrap_or_default()
-        } else {
-            0
-        },
-        newest,
-        active_region,
-        cooldown_until: if item.contains_key("cooldown_until_ms") {
-            fields.moment("cooldown_until_ms")?
-        } else {
-            Timestamp::default()
-        },
-        kill_switch: item.contains_key("kill_switch") && fields.flag("kill_switch")?,
-    })
-}
-
-/// Typed access to an item's attributes, with errors that name item and attribute.
-struct Fields<'a>(&'a Item);
-
-impl<'a> Fields<'a> {
-    fn broken(&self, name: &str, problem: &str) -> Error {
-        let key = self.0.get("operation_id").and_then(|key| key.as_s().ok()).map_or("?", String::as_str);
-        Error::Refused {
-            reason: format!("the ledger's item {key} cannot be read: attribute {name} {problem}"),
-            cure: "repair the item; nothing was changed".to_owned(),
-        }
-    }
-
-    fn checked<T>(&self, name: &str, outcome: Result<T, String>) -> Result<T, Error> {
-        outcome.map_err(|problem| self.broken(name, &problem))
-    }
-
-    fn text(&self, name: &str) -> Result<&'a str, Error> {
-        self.optional_text(name)?.ok_or_else(|| self.broken(name, "is missing"))
-    }
-
-    fn optional_text(&self, name: &str) -> Result<Option<&'a str>, Error> {
-        match self.0.get(name) {
-            None => Ok(None),
-            Some(AttributeValue::S(text)) => Ok(Some(text)),
-            Some(_) => Err(self.broken(name, "is not a string")),
-        }
-    }
-
-    fn parsed<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, Error> {
-        parse(self.text(name)?).map_err(|problem| self.broken(name, &problem))
-    }
-
-    fn number(&self, name: &str) -> Result<i64, Error> {
-        match self.0.get(name) {
-            Some(AttributeValue::N(digits)) => digits.parse().map_err(|_| self.broken(name, "is not a whole number")),
-            Some(_) => Err(self.broken(name, "is not a number")),
-            None => Err(self.broken(name, "is missing")),
-        }
-    }
-
-    fn moment(&self, name: &str) -> Result<Timestamp, Error> {
-        self.number(name).map(Timestamp::from_millis)
-    }
-
-    fn flag(&self, name: &str) -> Result<bool, Error> {
-        match self.0.get(name) {
-            Some(AttributeValue::Bool(flag)) => Ok(*flag),
-            Some(_) => Err(self.broken(name, "is not a boolean")),
-            None => Err(self.broken(name, "is missing")),
-        }
-    }
-
-    fn json(&self, name: &str, text: &str) -> Result<Value, Error> {
-        serde_json::from_str(text).map_err(|error| self.broken(name, &format!("is not JSON: {error}")))
-    }
-}
-
 fn plan_key(plan: &PlanName) -> String {
     format!("plan#{plan}")
-}
-
-fn generation_number(generation: u64) -> i64 {
-    i64::try_from(generation).unwrap_or(i64::MAX)
-}
-
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
-}
-
-fn number(number: i64) -> AttributeValue {
-    AttributeValue::N(number.to_string())
 }

@@ -52,6 +52,43 @@ pub(crate) async fn answer(aws: &FakeAws, event: Value) -> Value {
     serde_json::to_value(answer).expect("JSON")
 }
 
+/// One invocation's answer, and where it wants checks to be made first, the next one's, with checks that find nothing
+/// wrong: what the state machine does.
+pub(crate) async fn decision(aws: &FakeAws, event: Value) -> Value {
+    decision_after_checks(aws, event, &json!([])).await
+}
+
+/// The same, with checks that find this.
+pub(crate) async fn decision_after_checks(aws: &FakeAws, mut event: Value, findings: &Value) -> Value {
+    let first = answer(aws, event.clone()).await;
+    if first["checks"].as_array().expect("a list").is_empty() {
+        return first;
+    }
+    assert_eq!(first["decision"], "wait", "{first}");
+    event["checked"] = checked(&first, findings);
+    answer(aws, event).await
+}
+
+/// The ends of the checks that an answer asks for.
+pub(crate) fn checked(asked: &Value, findings: &Value) -> Value {
+    let ends = asked["checks"].as_array().expect("a list").iter().map(|call| {
+        let response = json!({
+            "status": "checked",
+            "operation_id": "x",
+            "message": "checked",
+            "observed": null,
+            "action": null,
+            "ask_again_after_seconds": 0,
+            "attempt": 0,
+            "elapsed_ms": 1,
+            "from_ledger": false,
+            "findings": findings
+        });
+        json!({ "call": call, "response": response })
+    });
+    ends.collect()
+}
+
 /// A world in which all is well: alarms OK, both endpoints answer, Aurora is available and lags by 120 ms.
 pub(crate) fn all_is_well() -> FakeAws {
     let aws = FakeAws::new();

@@ -1,0 +1,177 @@
+//! A plan's item as DynamoDB's attributes. What an older item lacks reads as its default.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::attributes::{Change, Fields, Item, number, text};
+use super::plan_item::{Direction, KillSwitch, NewestFailover, Phase, PlanItem, Said, Statement};
+use super::writer::WriterGrant;
+use crate::contract::{FailoverId, Region, Timestamp};
+use crate::env::millis;
+use crate::error::Error;
+
+/// Grows by one with each write. Together with the others of [`GUARD`], whoever changes anything makes another's write
+/// lose.
+const REVISION: &str = "revision";
+/// What has to be as it was read for a write to hold: the revision; the kill switch, since people set it in the table
+/// itself, too; and what functions of an earlier version change without knowing of a revision.
+const GUARD: [&str; 5] = [REVISION, "kill_switch", "generation", "failover_id", "phase"];
+
+/// The write that makes `next` of the stored item, of which `current` was read. It holds only if the item is still the
+/// stored one.
+///
+/// # Errors
+/// [`Error::Refused`] for a revision that is no number.
+pub(super) fn plan_change(stored: &Item, current: &PlanItem, next: &PlanItem, now: Timestamp) -> Result<Change, Error> {
+    let fields = Fields(stored);
+    let revision = fields.number_or(REVISION, 0)?.saturating_add(1);
+    let expect = GUARD.map(|name| (name, stored.get(name).cloned())).to_vec();
+    let mut set =
+        Item::from([(REVISION.to_owned(), number(revision)), ("timestamp".to_owned(), text(&now.to_string()))]);
+    let mut put = |name: &str, value: AttributeValue| drop(set.insert(name.to_owned(), value));
+    if next.generation > 0 {
+        put("generation", number(i64::try_from(next.generation).unwrap_or(i64::MAX)));
+    }
+    if let Some(newest) = &next.newest {
+        put("failover_id", text(newest.id.as_str()));
+        put("phase", text(newest.phase.as_str()));
+        put("status", text(newest.phase.as_str()));
+        put("active_until_ms", number(newest.active_until.as_millis()));
+        if let Some(direction) = &newest.direction {
+            put("direction", text(&direction.to_string()));
+        }
+    }
+    if let Some(region) = &next.active_region {
+        put("active_region", text(region.as_str()));
+    }
+    if next.cooldowns != current.cooldowns {
+        let until = |until: &Timestamp| number(until.as_millis());
+        let cooldowns = next.cooldowns.iter().map(|(direction, moment)| (direction.to_string(), until(moment)));
+        put("cooldowns", AttributeValue::M(cooldowns.collect()));
+    }
+    // Only a person's own word touches it, so that nothing else ever repairs or clears what a person has set.
+    if next.kill_switch != current.kill_switch {
+        put("kill_switch", AttributeValue::Bool(next.kill_switch.holds()));
+    }
+    if next.statements != current.statements {
+        put("statements", AttributeValue::L(next.statements.iter().map(statement_attribute).collect()));
+    }
+    if let Some(grant) = &next.writer {
+        put("writer_region", text(grant.region.as_str()));
+        put("writer_until_ms", number(grant.until.as_millis()));
+        put("writer_generation", number(i64::try_from(grant.generation).unwrap_or(i64::MAX)));
+        put("writer_length_ms", number(i64::try_from(millis(grant.length)).unwrap_or(i64::MAX)));
+    }
+    Ok(Change { set, remove: Vec::new(), expect })
+}
+
+/// Reads a plan's item.
+///
+/// # Errors
+/// [`Error::Refused`] that names the attribute which cannot be read.
+pub(super) fn read_plan_item(item: &Item) -> Result<PlanItem, Error> {
+    let fields = Fields(item);
+    Ok(PlanItem {
+        // A person may have created the item just to set the kill switch.
+        generation: fields.count_or_zero("generation")?,
+        newest: read_newest(&fields)?,
+        active_region: read_region(&fields, "active_region")?,
+        cooldowns: read_cooldowns(item, &fields)?,
+        kill_switch: match item.get("kill_switch") {
+            None | Some(AttributeValue::Bool(false)) => KillSwitch::Clear,
+            Some(AttributeValue::Bool(true)) => KillSwitch::Set,
+            Some(_) => KillSwitch::Unreadable,
+        },
+        statements: read_statements(item),
+        writer: read_writer(&fields)?,
+    })
+}
+
+fn read_newest(fields: &Fields) -> Result<Option<NewestFailover>, Error> {
+    let Some(id) = fields.optional_text("failover_id")? else {
+        return Ok(None);
+    };
+    let direction = match fields.optional_text("direction")? {
+        Some(text) => Some(fields.checked("direction", read_direction(text))?),
+        None => None,
+    };
+    Ok(Some(NewestFailover {
+        id: fields.checked("failover_id", FailoverId::parse(id))?,
+        phase: fields.parsed("phase", |text| Phase::parse(text).ok_or_else(|| format!("{text:?} is no phase")))?,
+        active_until: fields.moment("active_until_ms")?,
+        direction,
+    }))
+}
+
+fn read_region(fields: &Fields, name: &str) -> Result<Option<Region>, Error> {
+    match fields.optional_text(name)? {
+        Some(region) => fields.checked(name, Region::parse(region)).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn read_direction(text: &str) -> Result<Direction, String> {
+    Direction::parse(text).ok_or_else(|| format!("{text:?} is no direction such as \"eu-central-1>eu-west-1\""))
+}
+
+fn read_cooldowns(item: &Item, fields: &Fields) -> Result<BTreeMap<Direction, Timestamp>, Error> {
+    let entries = match item.get("cooldowns") {
+        None => return Ok(BTreeMap::new()),
+        Some(AttributeValue::M(entries)) => entries,
+        Some(_) => return Err(fields.broken("cooldowns", "is not a map")),
+    };
+    let mut cooldowns = BTreeMap::new();
+    for (direction, until) in entries {
+        let direction = fields.checked("cooldowns", read_direction(direction))?;
+        let until = until.as_n().ok().and_then(|digits| digits.parse().ok());
+        let until = until.ok_or_else(|| fields.broken("cooldowns", "holds what is not a whole number"))?;
+        cooldowns.insert(direction, Timestamp::from_millis(until));
+    }
+    Ok(cooldowns)
+}
+
+/// Those that can be read: a failover must not hang on its audit trail.
+fn read_statements(item: &Item) -> Vec<Statement> {
+    let Some(AttributeValue::L(entries)) = item.get("statements") else {
+        return Vec::new();
+    };
+    let statements = entries.iter().filter_map(|entry| {
+        let fields = Fields(entry.as_m().ok()?);
+        Some(Statement {
+            said: Said::parse(fields.text("said").ok()?)?,
+            by: fields.text("by").ok()?.to_owned(),
+            reason: fields.text("reason").ok()?.to_owned(),
+            at: fields.moment("at_ms").ok()?,
+        })
+    });
+    statements.collect()
+}
+
+fn statement_attribute(statement: &Statement) -> AttributeValue {
+    AttributeValue::M(HashMap::from([
+        ("said".to_owned(), text(statement.said.as_str())),
+        ("by".to_owned(), text(&statement.by)),
+        ("reason".to_owned(), text(&statement.reason)),
+        ("at_ms".to_owned(), number(statement.at.as_millis())),
+        ("at".to_owned(), text(&statement.at.to_string())),
+    ]))
+}
+
+/// Reads the writer lease of a plan's item.
+///
+/// # Errors
+/// [`Error::Refused`] that names the attribute which cannot be read.
+pub(super) fn read_writer(fields: &Fields) -> Result<Option<WriterGrant>, Error> {
+    let Some(region) = read_region(fields, "writer_region")? else {
+        return Ok(None);
+    };
+    let length = u64::try_from(fields.number("writer_length_ms")?).unwrap_or_default();
+    Ok(Some(WriterGrant {
+        region,
+        until: fields.moment("writer_until_ms")?,
+        generation: fields.count_or_zero("writer_generation")?,
+        length: Duration::from_millis(length),
+    }))
+}
