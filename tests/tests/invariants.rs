@@ -8,10 +8,18 @@ use failover_tests::project_root;
 
 const FUNCTIONS: [&str; 4] = ["promote-aurora", "scale-ecs", "shift-dns", "health-probe"];
 /// Where decisions are made.
-const PURE: [&str; 9] = [
+const PURE: [&str; 17] = [
     "functions/promote-aurora/src/plan.rs",
     "functions/scale-ecs/src/plan.rs",
-    "functions/shift-dns/src/plan.rs",
+    "functions/shift-dns/src/checks.rs",
+    "functions/shift-dns/src/records/plan.rs",
+    "functions/shift-dns/src/records/checks.rs",
+    "functions/shift-dns/src/standby_object/plan.rs",
+    "functions/shift-dns/src/standby_object/checks.rs",
+    "functions/shift-dns/src/routing_control/plan.rs",
+    "functions/shift-dns/src/routing_control/checks.rs",
+    "functions/shift-dns/src/traffic_dial/plan.rs",
+    "functions/shift-dns/src/traffic_dial/checks.rs",
     "functions/health-probe/src/judge.rs",
     "functions/health-probe/src/run_plan.rs",
     "functions/health-probe/src/report.rs",
@@ -20,22 +28,29 @@ const PURE: [&str; 9] = [
     "shared/src/ledger/writer.rs",
 ];
 /// The operations that change something, as they stand in calls.
-const CHANGES: [&str; 9] = [
+const CHANGES: [&str; 13] = [
     "\"SwitchoverGlobalCluster\"",
     "\"FailoverGlobalCluster\"",
     "\"RemoveFromGlobalCluster\"",
     "\"UpdateService\"",
     "\"RegisterScalableTarget\"",
     "\"ChangeResourceRecordSets\"",
+    "\"PutObject\"",
+    "\"DeleteObject\"",
+    "\"UpdateRoutingControlStates\"",
+    "\"UpdateEndpointGroup\"",
     "\"StartExecution\"",
     "\"Publish\"",
     "\"UpdateItem\"",
 ];
 /// The only files that may make them.
-const MAY_CHANGE: [&str; 5] = [
+const MAY_CHANGE: [&str; 8] = [
     "functions/promote-aurora/src/act.rs",
     "functions/scale-ecs/src/act.rs",
-    "functions/shift-dns/src/act.rs",
+    "functions/shift-dns/src/records/act.rs",
+    "functions/shift-dns/src/standby_object/act.rs",
+    "functions/shift-dns/src/routing_control/act.rs",
+    "functions/shift-dns/src/traffic_dial/act.rs",
     "functions/health-probe/src/trigger.rs",
     "shared/src/ledger/store.rs",
 ];
