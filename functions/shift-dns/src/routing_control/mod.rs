@@ -61,8 +61,9 @@ impl Step for Controls<'_> {
         let mut findings = vec![step::check_decision(self, self.tools, request).await];
         let left = request.common.left(request.controls.keys());
         findings.extend(independent_of_the_lost_region(&request.common.depends_on, &left));
-        findings.push(checks::endpoints_answer(&self.ask_every_endpoint(request).await));
-        let states = self.ask_for_every_control(request).await;
+        let answers = self.ask_every_endpoint(request).await;
+        findings.push(checks::endpoints_answer(&answers));
+        let states = self.ask_for_every_control(request, &answers).await;
         findings.extend(checks::controls_readable(request, &states));
         findings.push(checks::one_control_on(request, &states));
         findings.push(checks::safety_rules_kept(request));
