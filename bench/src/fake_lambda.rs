@@ -85,7 +85,8 @@ impl FakeLambda {
             ("STATE_MACHINE_ARN", "arn:aws:states:eu-west-1:123456789012:stateMachine:failover-bench"),
             ("TRIGGER_ALARM_ARNS", TRIGGER_ALARM_ARN),
             ("NOTIFICATION_TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:failover-notifications-bench"),
-            ("WATCHED_ENDPOINT_URL", "http://127.0.0.1:9/health"),
+            ("WATCHED_ENDPOINTS", "eu-central-1=http://127.0.0.1:9/health"),
+            ("WRITER_LEASE_SECONDS", "0"),
         ];
         let mut environment: Vec<_> = fixed.map(|(name, value)| (name, value.to_owned())).to_vec();
         environment.push(("AWS_LAMBDA_RUNTIME_API", address.clone()));

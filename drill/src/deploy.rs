@@ -78,14 +78,16 @@ fn command(tools: &Tools, emulator: &Emulator, deployment: &Deployment<'_>, buck
         fs::write(&path, text).map_err(Error::io(format!("writing {}", path.display()))).map(|()| path)
     };
     let stack = deployment.stack_name;
+    // Stacks in two Regions may have one name.
+    let file = format!("{stack}-{}", deployment.region);
     let parameters = serde_json::to_string(deployment.parameters)
         .map_err(|error| Error::Unexpected(format!("the parameters of {stack}: {error}")))?;
     // JSON is YAML, and a file needs none of the shell's quoting.
-    let parameters = write(format!("{stack}-parameters.yaml"), parameters)?;
+    let parameters = write(format!("{file}-parameters.yaml"), parameters)?;
     // Without a file of its own, `sam` would read settings from the working directory.
-    let settings = write(format!("{stack}-samconfig.toml"), "version = 0.1\n".to_owned())?;
+    let settings = write(format!("{file}-samconfig.toml"), "version = 0.1\n".to_owned())?;
     let credentials = emulator.credentials();
-    Ok(ChildCommand::new(&tools.python, tools.program("sam"), run_dir.join(format!("{stack}-deploy.log")))
+    Ok(ChildCommand::new(&tools.python, tools.program("sam"), run_dir.join(format!("{file}-deploy.log")))
         .args(["deploy", "--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"])
         .args(["--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"])
         .args(["--stack-name", stack, "--region", deployment.region, "--s3-bucket", bucket])

@@ -171,15 +171,6 @@ fn answer(request: &http::Request<Incoming>, shared: &Shared) -> Result<Response
     Ok(response)
 }
 
-/// An endpoint for each of the two Regions.
-#[derive(Debug)]
-pub struct Endpoints {
-    /// The primary Region's.
-    pub primary: Endpoint,
-    /// The standby Region's.
-    pub standby: Endpoint,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

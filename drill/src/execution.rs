@@ -6,20 +6,24 @@ use serde_json::{Value, json};
 use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::moment::Moment;
-use crate::world::Site;
 
 /// Events on one page of a history; the most that Step Functions gives.
 const HISTORY_PAGE: u32 = 1000;
 /// A history of more pages is not one of a drill.
 const MAX_PAGES: u32 = 10;
 
+/// What stands between a failover's id and the number of a continuation.
+const CONTINUATION: &str = "--";
+
 /// One execution.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Execution {
     /// ARN.
     pub arn: String,
-    /// Name; the failover's id.
+    /// Name: the failover's id, and the number of the continuation behind `--` for one that continues another.
     pub name: String,
+    /// What it was started with.
+    pub input: String,
     /// `RUNNING`, `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `ABORTED`.
     pub status: String,
     /// When it started.
@@ -33,6 +37,20 @@ pub struct Execution {
 }
 
 impl Execution {
+    /// The id of its failover, which all its continuations share (X7).
+    #[must_use]
+    pub fn failover_id(&self) -> &str {
+        self.name.split_once(CONTINUATION).map_or(&self.name, |(failover_id, _)| failover_id)
+    }
+
+    /// The name under which the failover is continued after this execution: the first continuation is the second
+    /// execution.
+    #[must_use]
+    pub fn next_name(&self) -> String {
+        let number = self.name.split_once(CONTINUATION).and_then(|(_, number)| number.parse::<u32>().ok());
+        format!("{}{CONTINUATION}{}", self.failover_id(), number.unwrap_or(1) + 1)
+    }
+
     /// Whether it has ended.
     #[must_use]
     pub fn has_ended(&self) -> bool {
@@ -63,7 +81,7 @@ pub struct Event {
 /// [`Error::Aws`] when a call fails, [`Error::Unexpected`] when an answer is not understood.
 pub async fn list(aws: &Aws, state_machine_arn: &str) -> Result<Vec<Execution>> {
     let input = json!({ "stateMachineArn": state_machine_arn, "maxResults": HISTORY_PAGE });
-    let answer = aws.json("states", Site::Standby.region(), "ListExecutions", &input).await?;
+    let answer = aws.json("states", region_of(state_machine_arn), "ListExecutions", &input).await?;
     let listed = answer["executions"].as_array().ok_or_else(|| unexpected("ListExecutions", &answer))?;
     let mut executions = Vec::with_capacity(listed.len());
     for execution in listed {
@@ -80,7 +98,7 @@ pub async fn list(aws: &Aws, state_machine_arn: &str) -> Result<Vec<Execution>> 
 /// Those of [`list`].
 pub async fn describe(aws: &Aws, arn: &str) -> Result<Execution> {
     let input = json!({ "executionArn": arn });
-    let answer = aws.json("states", Site::Standby.region(), "DescribeExecution", &input).await?;
+    let answer = aws.json("states", region_of(arn), "DescribeExecution", &input).await?;
     execution_in(&answer).ok_or_else(|| unexpected("DescribeExecution", &answer))
 }
 
@@ -93,6 +111,7 @@ fn execution_in(answer: &Value) -> Option<Execution> {
     Some(Execution {
         arn: text("executionArn")?,
         name: text("name")?,
+        input: text("input").unwrap_or_default(),
         status: text("status")?,
         started: Moment::from_seconds(answer["startDate"].as_f64()?),
         stopped: answer["stopDate"].as_f64().map(Moment::from_seconds),
@@ -113,7 +132,7 @@ pub async fn history(aws: &Aws, arn: &str) -> Result<Vec<Event>> {
         if !token.is_null() {
             input["nextToken"] = token;
         }
-        let page = aws.json("states", Site::Standby.region(), "GetExecutionHistory", &input).await?;
+        let page = aws.json("states", region_of(arn), "GetExecutionHistory", &input).await?;
         events.extend(events_in(&page).ok_or_else(|| unexpected("GetExecutionHistory", &page))?);
         token = page["nextToken"].clone();
         if token.is_null() {
@@ -147,6 +166,11 @@ fn embedded(text: &Value) -> Value {
     text.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
+/// The Region in the ARN of a state machine or an execution.
+fn region_of(arn: &str) -> &str {
+    arn.split(':').nth(3).unwrap_or_default()
+}
+
 fn unexpected(operation: &str, answer: &Value) -> Error {
     Error::Unexpected(format!("the answer to {operation}: {answer}"))
 }
@@ -165,6 +189,17 @@ mod tests {
         assert_eq!(execution.output["rto_ms"], 7);
         assert_eq!(execution.stopped.unwrap().since(execution.started).as_millis(), 2151);
         assert!(execution.has_ended() && execution.failure.is_none());
+    }
+
+    #[test]
+    fn a_failover_is_continued_under_the_next_number() {
+        let named = |name: &str| {
+            let execution = json!({ "executionArn": "a", "name": name, "status": "ABORTED", "startDate": 1.0 });
+            execution_in(&execution).unwrap()
+        };
+        assert_eq!((named("alarm-1").failover_id(), named("alarm-1").next_name().as_str()), ("alarm-1", "alarm-1--2"));
+        let third = named("alarm-1--3");
+        assert_eq!((third.failover_id(), third.next_name().as_str()), ("alarm-1", "alarm-1--4"));
     }
 
     #[test]

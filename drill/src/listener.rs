@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::aws::{Aws, xml_text, xml_texts};
 use crate::error::{Error, Result};
-use crate::world::Site;
 
 /// Messages in one answer; the most that SQS gives.
 const BATCH: &str = "10";
@@ -18,6 +17,7 @@ const POLL: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug)]
 pub struct Listener {
     aws: Aws,
+    region: String,
     queue_url: String,
 }
 
@@ -31,12 +31,15 @@ pub struct Message {
 }
 
 impl Listener {
-    /// Creates the queue `name`, lets the topic send to it, and subscribes it.
+    /// Creates the queue `name` in the topic's Region, lets the topic send to it, and subscribes it.
     ///
     /// # Errors
     /// [`Error::Aws`] when the emulator refuses something.
-    pub async fn subscribe(aws: Aws, account_id: &str, topic_arn: &str, name: &str) -> Result<Self> {
-        let region = Site::Standby.region();
+    pub async fn subscribe(aws: Aws, topic_arn: &str, name: &str) -> Result<Self> {
+        let mut parts = topic_arn.split(':').skip(3);
+        let (Some(region), Some(account_id)) = (parts.next(), parts.next()) else {
+            return Err(Error::Unexpected(format!("the ARN of a topic: {topic_arn}")));
+        };
         let created = aws.query("sqs", region, "CreateQueue", &[("QueueName", name)]).await?;
         let queue_url = xml_text(&created, &["QueueUrl"])
             .ok_or_else(|| Error::Unexpected(format!("the answer to CreateQueue: {created}")))?;
@@ -51,7 +54,7 @@ impl Listener {
         aws.query("sqs", region, "SetQueueAttributes", &attributes).await?;
         let subscription = [("TopicArn", topic_arn), ("Protocol", "sqs"), ("Endpoint", queue_arn.as_str())];
         aws.query("sns", region, "Subscribe", &subscription).await?;
-        Ok(Self { aws, queue_url })
+        Ok(Self { aws, region: region.to_owned(), queue_url })
     }
 
     /// The next message.
@@ -86,7 +89,7 @@ impl Listener {
     }
 
     async fn receive(&self, count: &str) -> Result<Vec<Message>> {
-        let region = Site::Standby.region();
+        let region = self.region.as_str();
         let parameters = [("QueueUrl", self.queue_url.as_str()), ("MaxNumberOfMessages", count)];
         let answer = self.aws.query("sqs", region, "ReceiveMessage", &parameters).await?;
         for handle in xml_texts(&answer, &["Message", "ReceiptHandle"]) {

@@ -163,20 +163,23 @@ fn looking_around(stage: &Stage) -> String {
         stage.local.emulator.endpoint(),
         credentials.access_key_id,
         credentials.secret_access_key,
-        drill::world::Site::Standby.region(),
+        stage.orchestrator().region(),
     );
     let mut row = |name: &str, value: &str| {
         // Writing to a String cannot fail.
         let _infallible = writeln!(text, "{name:<26}{value}");
     };
     row("gateway", stage.local.gateway.endpoint());
-    for site in drill::world::Site::ALL {
-        row(&format!("endpoint in {site}"), &stage.world.endpoint(site).url());
+    for (site, endpoint) in &stage.world.endpoints {
+        row(&format!("endpoint in {site}"), &endpoint.url());
     }
     row("hosted zone", &stage.world.zone_id);
     row("logs", &stage.run_dir.display().to_string());
-    for (name, value) in &stage.outputs {
-        row(name, value);
+    for deployed in stage.orchestrators() {
+        row("orchestrator", &format!("{} in {}", deployed.orchestrator.workload, deployed.region()));
+        for (name, value) in &deployed.outputs {
+            row(name, value);
+        }
     }
     text
 }

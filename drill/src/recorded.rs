@@ -9,9 +9,11 @@ use crate::execution::{Event, Execution};
 use crate::gateway::{Call, Caller, LedgerWrite, Outcome, TraceSegment};
 use crate::listener::Message;
 use crate::moment::Moment;
+use crate::orchestrator::Orchestrator;
 use crate::stage::{Evidence, Run};
+use crate::staging::Traffic;
 use crate::state::{LedgerItem, Limits, RecordSet, ServiceCount, WorldState};
-use crate::world::{APP_NAME, BYSTANDER_SERVICE, FULL_COUNT, STANDBY_COUNT, SUFFIX, Site, WORKLOAD_SERVICES};
+use crate::world::{BYSTANDER_SERVICE, FULL_COUNT, STANDBY_COUNT, Site, WORKLOAD_SERVICES, Workload};
 
 pub(crate) const ACCOUNT: &str = "123456789012";
 /// The Region was lost this long before the first call.
@@ -64,7 +66,7 @@ fn call_in(number: usize, call: &Value) -> Call {
 /// A call that some function made.
 pub(crate) fn call_of(function: &str, service: &str, operation: &str, outcome: Outcome) -> Call {
     let mut call = calls().pop().unwrap();
-    call.caller.app = Some(format!("failover-{SUFFIX}-{function}"));
+    call.caller.app = Some(format!("failover-{}-{function}", Workload::Trading.suffix()));
     call.service = service.to_owned();
     call.operation = operation.to_owned();
     call.iam_action = format!("{service}:{operation}");
@@ -93,6 +95,7 @@ pub(crate) fn run() -> Run {
     let execution = Execution {
         arn: text(execution, "arn").unwrap(),
         name: text(execution, "name").unwrap(),
+        input: String::new(),
         status: text(execution, "status").unwrap(),
         started: moment(execution, "started"),
         stopped: Some(moment(execution, "stopped")),
@@ -120,14 +123,15 @@ pub(crate) fn run() -> Run {
 /// The world while it is active at `active`; `scaled` when the standby has its full capacity.
 pub(crate) fn world_at(active: Site, scaled: bool) -> WorldState {
     let mut state = WorldState { records: records(active), ..WorldState::default() };
-    for site in Site::ALL {
-        state.members.insert(site.cluster_arn(ACCOUNT), site == active);
+    for site in Site::PAIR {
+        state.members.insert(Workload::Trading.cluster_arn(site, ACCOUNT), site == active);
+        state.security_groups.insert(site, vec![format!("sg-serving-{site}")]);
         let count = if site == Site::Primary || scaled { FULL_COUNT } else { STANDBY_COUNT };
         for (service, count) in WORKLOAD_SERVICES.into_iter().map(|name| (name, count)).chain([(BYSTANDER_SERVICE, 1)])
         {
             let key = site.service_key(service);
             state.services.insert(key.clone(), ServiceCount { desired: count, running: count });
-            state.limits.insert(key, Limits { min: count, max: 2 * count });
+            state.limits.insert(key, Limits { min: count, max: 2 * count, suspended: false });
         }
     }
     state
@@ -135,18 +139,18 @@ pub(crate) fn world_at(active: Site, scaled: bool) -> WorldState {
 
 fn records(active: Site) -> Vec<RecordSet> {
     let pair = |site: Site| RecordSet {
-        name: APP_NAME.to_owned(),
+        name: Workload::Trading.record_name().to_owned(),
         record_type: "AAAA".to_owned(),
         set_identifier: Some(site.set_identifier().to_owned()),
         content: format!("ResourceRecords {site}, TTL 60"),
-        failover: Some(if site == active { "PRIMARY" } else { "SECONDARY" }.to_owned()),
+        role: Some(if site == active { "PRIMARY" } else { "SECONDARY" }.to_owned()),
     };
     let bystander = RecordSet {
-        name: APP_NAME.to_owned(),
+        name: Workload::Trading.record_name().to_owned(),
         record_type: "TXT".to_owned(),
         set_identifier: None,
         content: "ResourceRecords \"app\", TTL 300".to_owned(),
-        failover: None,
+        role: None,
     };
     let mut records = vec![bystander, pair(Site::Primary), pair(Site::Standby)];
     records.sort();
@@ -173,7 +177,13 @@ fn ledger() -> Vec<LedgerItem> {
 }
 
 pub(crate) fn evidence() -> Evidence {
+    let isolated = Site::PAIR.map(|site| (site, format!("sg-isolated-{site}")));
     Evidence {
+        orchestrator: Orchestrator::default(),
+        sites: Site::PAIR.to_vec(),
+        traffic: vec![Traffic::FailoverRecords],
+        isolated: isolated.into(),
+        beside: Vec::new(),
         account_id: ACCOUNT.to_owned(),
         before: world_at(Site::Primary, false),
         after: world_at(Site::Standby, true),

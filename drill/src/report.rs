@@ -94,7 +94,10 @@ impl Report {
             passed: verdict::passed(&checks),
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             story,
-            runs: evidence.runs.iter().map(|run| RunReport::new(run, &evidence.calls)).collect(),
+            runs: std::iter::once(evidence)
+                .chain(&evidence.beside)
+                .flat_map(|one| one.runs.iter().map(|run| RunReport::new(run, &one.calls)))
+                .collect(),
             checks,
             logs,
         }
@@ -108,7 +111,7 @@ impl RunReport {
         let moves = run.target.is_some();
         Self {
             label: run.label.clone(),
-            failover_id: run.execution.name.clone(),
+            failover_id: run.failover_id().to_owned(),
             status: run.execution.status.clone(),
             message: run.execution.failure.clone().or_else(|| output["message"].as_str().map(str::to_owned)),
             begins: run.begins,

@@ -27,7 +27,7 @@ pub struct Played {
 /// Whatever kept it from getting as far as a verdict; a verdict that fails is not an error.
 pub async fn play(tools: &Tools, scenario: &dyn Scenario, seed: u64, progress: &Progress) -> Result<Played> {
     let began = Instant::now();
-    let mut stage = Stage::set_up_with(tools, seed, scenario.plan(), progress).await?;
+    let mut stage = Stage::set_up(tools, seed, scenario.staging(), progress).await?;
     let evidence = match play_on(&mut stage, scenario).await {
         Ok(evidence) => evidence,
         Err(error) => {

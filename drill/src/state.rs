@@ -8,25 +8,47 @@ use serde_json::{Value, json};
 
 use crate::aws::Aws;
 use crate::error::{Error, Result};
-use crate::gateway::ScalableTarget;
-use crate::world::{GLOBAL_CLUSTER, Site, WORKLOAD_SERVICES};
+use crate::gateway::{Gateway, ScalableTarget};
+use crate::staging::{Staging, Traffic};
+use crate::world::{STANDBY_OBJECT, Site, WORKLOAD_SERVICES, Workload};
 
 /// The ledger's items on one page of a scan; a drill writes a handful.
 const LEDGER_PAGE: u32 = 1000;
 /// Keys of plan items begin with this.
 const PLAN_PREFIX: &str = "plan#";
 
-/// The world at one moment.
+/// Whose state is read, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The workload.
+    pub workload: Workload,
+    /// The Regions, and what sends clients to them.
+    pub staging: &'a Staging,
+    /// The hosted zone.
+    pub zone_id: &'a str,
+    /// The account.
+    pub account_id: &'a str,
+}
+
+/// A workload at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct WorldState {
+    /// Whose state it is.
+    pub workload: Workload,
     /// The global cluster's members by ARN; whether each is the writer.
     pub members: BTreeMap<String, bool>,
+    /// The security groups of each Region's cluster.
+    pub security_groups: BTreeMap<Site, Vec<String>>,
     /// ECS services by `region/service`.
     pub services: BTreeMap<String, ServiceCount>,
     /// Application Auto Scaling's limits by `region/service`.
     pub limits: BTreeMap<String, Limits>,
-    /// The hosted zone's record sets, sorted.
+    /// The hosted zone's record sets, sorted; without those of other workloads' names.
     pub records: Vec<RecordSet>,
+    /// Whether the object is there that takes the traffic to the standby Region.
+    pub standby_object: bool,
+    /// The routing controls; whether each is on.
+    pub routing_controls: BTreeMap<Site, bool>,
 }
 
 /// How many tasks an ECS service has.
@@ -45,6 +67,8 @@ pub struct Limits {
     pub min: i64,
     /// Largest count.
     pub max: i64,
+    /// Whether all automatic scaling is suspended.
+    pub suspended: bool,
 }
 
 /// A record set, with everything that a failover must not change as one text.
@@ -59,8 +83,8 @@ pub struct RecordSet {
     pub set_identifier: Option<String>,
     /// Target, TTL, health check: everything else but the role.
     pub content: String,
-    /// `PRIMARY` or `SECONDARY`; none for a record that is not part of a failover pair.
-    pub failover: Option<String>,
+    /// `PRIMARY`, `SECONDARY` or the weight; none for a record that no failover moves.
+    pub role: Option<String>,
 }
 
 /// An item of the ledger.
@@ -93,23 +117,29 @@ impl LedgerItem {
 }
 
 impl WorldState {
-    /// Reads everything with root credentials, past the gateway.
+    /// Reads everything with root credentials, past the gateway; of the gateway itself what it models.
     ///
     /// # Errors
     /// [`Error::Aws`] when a call fails, [`Error::Unexpected`] when an answer is not understood.
-    pub async fn read(aws: &Aws, zone_id: &str, targets: &[ScalableTarget]) -> Result<Self> {
-        let members = read_members(aws).await?;
-        let mut services = BTreeMap::new();
-        for site in Site::ALL {
-            services.extend(read_services(aws, site).await?);
+    pub async fn read(aws: &Aws, gateway: &Gateway, view: View<'_>) -> Result<Self> {
+        let workload = view.workload;
+        let mut state = Self { workload, members: read_members(aws, workload).await?, ..Self::default() };
+        for site in &view.staging.sites {
+            state.security_groups.insert(*site, read_security_groups(aws, workload, *site).await?);
+            state.services.extend(read_services(aws, workload, *site).await?);
+            let cluster = format!("service/{}/", workload.ecs_cluster(*site));
+            state
+                .limits
+                .extend(gateway.scalable_targets().iter().filter_map(|target| limits_of(target, &cluster, *site)));
         }
-        let records = read_records(aws, zone_id).await?;
-        let limits = targets.iter().map(|target| {
-            let service = target.resource_id.rsplit('/').next().unwrap_or_default();
-            let limits = Limits { min: target.min, max: target.max };
-            (format!("{}/{service}", target.region), limits)
-        });
-        Ok(Self { members, services, limits: limits.collect(), records })
+        let others = view.staging.workloads().into_iter().filter(|other| *other != workload);
+        let others: Vec<&str> = others.map(Workload::record_name).collect();
+        state.records = read_records(aws, view.zone_id).await?;
+        state.records.retain(|record| !others.contains(&record.name.as_str()));
+        if view.staging.traffic.contains(&Traffic::StandbyObject) {
+            state.standby_object = object_exists(aws, &workload.standby_bucket(view.account_id)).await?;
+        }
+        Ok(state)
     }
 
     /// The writers of the global cluster, by ARN.
@@ -120,7 +150,7 @@ impl WorldState {
     /// Whether the database's only writer stands at `site`.
     #[must_use]
     pub fn writes_at(&self, site: Site, account_id: &str) -> bool {
-        self.writers().eq([site.cluster_arn(account_id).as_str()])
+        self.writers().eq([self.workload.cluster_arn(site, account_id).as_str()])
     }
 
     /// Whether each of the workload's services runs at least `count` tasks at `site`.
@@ -131,24 +161,43 @@ impl WorldState {
             .all(|service| self.services.get(&site.service_key(service)).is_some_and(|found| found.running >= count))
     }
 
-    /// Whether every failover pair has its primary record at `site`.
+    /// Whether this way of sending clients to a Region sends all of them to `site`.
     #[must_use]
-    pub fn traffic_goes_to(&self, site: Site) -> bool {
-        let mut pairs = self.records.iter().filter_map(|record| {
-            let failover = record.failover.as_deref()?;
-            Some((record.set_identifier.as_deref()? == site.set_identifier(), failover == "PRIMARY"))
+    pub fn traffic_goes_to(&self, way: Traffic, site: Site) -> bool {
+        match way {
+            Traffic::FailoverRecords | Traffic::WeightedRecords => self.records_send_to(site),
+            Traffic::StandbyObject => self.standby_object == (site == Site::Standby),
+            Traffic::RoutingControl => {
+                let on = self.routing_controls.iter().filter(|(_, is_on)| **is_on);
+                on.map(|(control, _)| *control).eq([site])
+            }
+        }
+    }
+
+    /// Whether each of the records that a failover moves gives its clients to `site`: of a pair the primary one, of
+    /// weighted ones the only one with a weight.
+    fn records_send_to(&self, site: Site) -> bool {
+        let mut moved = self.records.iter().filter_map(|record| {
+            let chosen = !matches!(record.role.as_deref()?, "SECONDARY" | "0");
+            Some((record.set_identifier.as_deref()? == site.set_identifier(), chosen))
         });
         let mut any = false;
-        pairs.all(|(is_ours, is_primary)| {
+        moved.all(|(is_ours, is_chosen)| {
             any = true;
-            is_ours == is_primary
+            is_ours == is_chosen
         }) && any
     }
 }
 
-async fn read_members(aws: &Aws) -> Result<BTreeMap<String, bool>> {
+fn limits_of(target: &ScalableTarget, cluster: &str, site: Site) -> Option<(String, Limits)> {
+    let service = target.resource_id.strip_prefix(cluster).filter(|_| target.region == site.region())?;
+    let limits = Limits { min: target.min, max: target.max, suspended: target.suspended.entirely() };
+    Some((site.service_key(service), limits))
+}
+
+async fn read_members(aws: &Aws, workload: Workload) -> Result<BTreeMap<String, bool>> {
     let region = Site::Standby.region();
-    let name = [("GlobalClusterIdentifier", GLOBAL_CLUSTER)];
+    let name = [("GlobalClusterIdentifier", workload.name())];
     let xml = aws.query("rds", region, "DescribeGlobalClusters", &name).await?;
     members_in(&xml)
 }
@@ -163,10 +212,26 @@ fn members_in(xml: &str) -> Result<BTreeMap<String, bool>> {
     Ok(members.collect())
 }
 
-async fn read_services(aws: &Aws, site: Site) -> Result<BTreeMap<String, ServiceCount>> {
-    let input = json!({ "cluster": site.ecs_cluster() });
-    let listed = aws.json("ecs", site.region(), "ListServices", &input).await?;
-    let input = json!({ "cluster": site.ecs_cluster(), "services": listed["serviceArns"] });
+async fn read_security_groups(aws: &Aws, workload: Workload, site: Site) -> Result<Vec<String>> {
+    let cluster = workload.cluster_id(site);
+    let name = [("DBClusterIdentifier", cluster.as_str())];
+    let xml = aws.query("rds", site.region(), "DescribeDBClusters", &name).await?;
+    Ok(crate::aws::xml_texts(&xml, &["VpcSecurityGroupMembership", "VpcSecurityGroupId"]))
+}
+
+async fn object_exists(aws: &Aws, bucket: &str) -> Result<bool> {
+    let region = Site::Standby.region();
+    match aws.rest("s3", region, "GET", &format!("/{bucket}/{STANDBY_OBJECT}"), "text/plain", b"").await {
+        Ok(_) => Ok(true),
+        Err(error) if error.status == 404 => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn read_services(aws: &Aws, workload: Workload, site: Site) -> Result<BTreeMap<String, ServiceCount>> {
+    let cluster = workload.ecs_cluster(site);
+    let listed = aws.json("ecs", site.region(), "ListServices", &json!({ "cluster": cluster })).await?;
+    let input = json!({ "cluster": cluster, "services": listed["serviceArns"] });
     let described = aws.json("ecs", site.region(), "DescribeServices", &input).await?;
     let services = described["services"].as_array().ok_or_else(|| unexpected("DescribeServices", &described))?;
     services
@@ -204,14 +269,14 @@ fn record_in(node: Node<'_, '_>) -> Option<RecordSet> {
         record_type: child_text(node, "Type")?.to_owned(),
         set_identifier: child_text(node, "SetIdentifier").map(str::to_owned),
         content: content.join(", "),
-        failover: child_text(node, "Failover").map(str::to_owned),
+        role: child_text(node, "Failover").or_else(|| child_text(node, "Weight")).map(str::to_owned),
     })
 }
 
 /// One element as text, without those that have a field of their own.
 fn content_of(node: Node<'_, '_>) -> Option<String> {
     let name = node.tag_name().name();
-    if matches!(name, "Name" | "Type" | "SetIdentifier" | "Failover") {
+    if matches!(name, "Name" | "Type" | "SetIdentifier" | "Failover" | "Weight") {
         return None;
     }
     let texts: Vec<&str> = node.descendants().filter(Node::is_text).filter_map(|text| text.text()).collect();
@@ -223,9 +288,9 @@ fn content_of(node: Node<'_, '_>) -> Option<String> {
 /// # Errors
 /// [`Error::Aws`] when the call fails, [`Error::Unexpected`] when the answer is not understood or the
 /// ledger is longer than a drill can make it.
-pub async fn read_ledger(aws: &Aws, table: &str) -> Result<Vec<LedgerItem>> {
+pub async fn read_ledger(aws: &Aws, region: &str, table: &str) -> Result<Vec<LedgerItem>> {
     let input = json!({ "TableName": table, "ConsistentRead": true, "Limit": LEDGER_PAGE });
-    let page = aws.json("dynamodb", Site::Standby.region(), "Scan", &input).await?;
+    let page = aws.json("dynamodb", region, "Scan", &input).await?;
     let items = page["Items"].as_array().ok_or_else(|| unexpected("Scan", &page))?;
     if page.get("LastEvaluatedKey").is_some_and(|key| !key.is_null()) {
         return Err(Error::Unexpected(format!("the ledger {table} has more than {LEDGER_PAGE} items")));
@@ -255,9 +320,9 @@ fn plain_value(value: &Value) -> Option<String> {
 ///
 /// # Errors
 /// [`Error::Aws`] when the call fails.
-pub async fn queue_length(aws: &Aws, queue_url: &str) -> Result<u64> {
+pub async fn queue_length(aws: &Aws, region: &str, queue_url: &str) -> Result<u64> {
     let parameters = [("QueueUrl", queue_url), ("AttributeName.1", "ApproximateNumberOfMessages")];
-    let xml = aws.query("sqs", Site::Standby.region(), "GetQueueAttributes", &parameters).await?;
+    let xml = aws.query("sqs", region, "GetQueueAttributes", &parameters).await?;
     let text = crate::aws::xml_text(&xml, &["Attribute", "Value"]);
     text.and_then(|text| text.parse().ok())
         .ok_or_else(|| Error::Unexpected(format!("GetQueueAttributes of {queue_url}: {xml}")))
@@ -315,9 +380,9 @@ mod tests {
 
     #[test]
     fn two_writers_are_no_writer() {
-        let members = Site::ALL.map(|site| (site.cluster_arn(ACCOUNT), true)).into();
+        let members = Site::PAIR.map(|site| (Workload::Trading.cluster_arn(site, ACCOUNT), true)).into();
         let state = WorldState { members, ..WorldState::default() };
-        assert!(Site::ALL.iter().all(|site| !state.writes_at(*site, ACCOUNT)));
+        assert!(Site::PAIR.iter().all(|site| !state.writes_at(*site, ACCOUNT)));
     }
 
     fn record(set_identifier: &str, failover: &str) -> String {
@@ -345,26 +410,55 @@ mod tests {
         let state = zone(&[record("frankfurt", "PRIMARY")]);
         let [record, mail] = state.records.as_slice() else { panic!("{:?}", state.records) };
         assert_eq!(record.name, "app.trading.example.com");
-        assert_eq!(record.failover.as_deref(), Some("PRIMARY"));
+        assert_eq!(record.role.as_deref(), Some("PRIMARY"));
         assert_eq!(record.content, "HealthCheckId h-1, ResourceRecords 2001:db8::1, TTL 60");
         assert_eq!(
-            (mail.failover.as_deref(), mail.content.as_str()),
+            (mail.role.as_deref(), mail.content.as_str()),
             (None, "ResourceRecords 10 mx.example.com., TTL 300")
         );
     }
 
+    fn weighted(set_identifier: &str, weight: u8) -> String {
+        let failover = "<Failover>PRIMARY</Failover>";
+        record(set_identifier, "PRIMARY").replace(failover, &format!("<Weight>{weight}</Weight>"))
+    }
+
     #[test]
     fn traffic_goes_where_all_primary_records_point() {
+        let goes = |state: &WorldState, site| state.traffic_goes_to(Traffic::FailoverRecords, site);
         let moved = zone(&[record("frankfurt", "SECONDARY"), record("ireland", "PRIMARY")]);
-        assert!(moved.traffic_goes_to(Site::Standby) && !moved.traffic_goes_to(Site::Primary));
+        assert!(goes(&moved, Site::Standby) && !goes(&moved, Site::Primary));
         let half = zone(&[
             record("frankfurt", "SECONDARY"),
             record("ireland", "PRIMARY"),
             record("frankfurt", "PRIMARY"),
             record("ireland", "SECONDARY"),
         ]);
-        assert!(Site::ALL.iter().all(|site| !half.traffic_goes_to(*site)));
-        assert!(!zone(&[]).traffic_goes_to(Site::Primary), "without a pair there is no traffic");
+        assert!(Site::PAIR.iter().all(|site| !goes(&half, *site)));
+        assert!(!goes(&zone(&[]), Site::Primary), "without a pair there is no traffic");
+    }
+
+    #[test]
+    fn traffic_goes_to_the_only_region_with_a_weight() {
+        let goes = |state: &WorldState, site| state.traffic_goes_to(Traffic::WeightedRecords, site);
+        let moved = zone(&[weighted("frankfurt", 0), weighted("ireland", 0), weighted("stockholm", 100)]);
+        assert!(goes(&moved, Site::Reserve) && !goes(&moved, Site::Primary) && !goes(&moved, Site::Standby));
+        let shared = zone(&[weighted("frankfurt", 1), weighted("ireland", 0), weighted("stockholm", 100)]);
+        assert!(Site::THREE.iter().all(|site| !goes(&shared, *site)));
+        assert_eq!(shared.records[0].content, "HealthCheckId h-1, ResourceRecords 2001:db8::1, TTL 60");
+    }
+
+    #[test]
+    fn an_object_and_a_routing_control_send_the_traffic_too() {
+        let mut state = WorldState { standby_object: true, ..WorldState::default() };
+        let goes = |state: &WorldState, way, site| state.traffic_goes_to(way, site);
+        assert!(goes(&state, Traffic::StandbyObject, Site::Standby));
+        assert!(!goes(&state, Traffic::StandbyObject, Site::Primary));
+        assert!(!goes(&state, Traffic::RoutingControl, Site::Standby), "no control is on");
+        state.routing_controls = BTreeMap::from([(Site::Primary, false), (Site::Standby, true)]);
+        assert!(goes(&state, Traffic::RoutingControl, Site::Standby));
+        state.routing_controls.insert(Site::Primary, true);
+        assert!(!goes(&state, Traffic::RoutingControl, Site::Standby), "both are on");
     }
 
     #[test]

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::execution::Event;
 use crate::gateway::{Call, Outcome};
 use crate::moment::Moment;
+use crate::orchestrator::function_of;
 use crate::stage::Run;
-use crate::world::function_of;
 
 /// The function behind alarms, decisions and conclusions.
 const PROBE: &str = "health-probe";
@@ -155,7 +155,7 @@ pub fn timeline(run: &Run, calls: &[Call]) -> Timeline {
 fn belongs(call: &Call, run: &Run, end: Moment) -> bool {
     let at = Moment::from(call.at);
     let of_function = function_of(call).is_some();
-    let of_other_run = call.failover_id.as_deref().is_some_and(|id| id != run.execution.name);
+    let of_other_run = call.failover_id.as_deref().is_some_and(|id| id != run.failover_id());
     of_function && call.service != TELEMETRY && !of_other_run && at >= run.ordered && at <= end
 }
 

@@ -1,4 +1,4 @@
-//! A client's view during a run: from which Region is the workload served? Asked of the emulator, past
+//! A client's view during a run: from which Region is a workload served? Asked of the emulator, past
 //! the gateway, so that it is measured independently of what the product says.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,8 +10,7 @@ use crate::aws::Aws;
 use crate::gateway::Gateway;
 use crate::moment::Moment;
 use crate::stage::Note;
-use crate::state::WorldState;
-use crate::world::{Site, World};
+use crate::world::{Site, Workload, World};
 
 /// The time between two looks; measured times are exact to about this.
 pub const INTERVAL: Duration = Duration::from_millis(200);
@@ -26,6 +25,7 @@ pub struct Watcher {
 #[derive(Debug)]
 struct Shared {
     world: Arc<World>,
+    workload: Workload,
     aws: Aws,
     gateway: Gateway,
     changes: Mutex<Vec<Change>>,
@@ -41,8 +41,8 @@ struct Change {
 impl Watcher {
     /// Begins to look.
     #[must_use]
-    pub fn start(world: Arc<World>, aws: Aws, gateway: Gateway) -> Self {
-        let shared = Arc::new(Shared { world, aws, gateway, changes: Mutex::new(Vec::new()) });
+    pub fn start(world: Arc<World>, workload: Workload, aws: Aws, gateway: Gateway) -> Self {
+        let shared = Arc::new(Shared { world, workload, aws, gateway, changes: Mutex::new(Vec::new()) });
         let looker = Arc::clone(&shared);
         let looking = tokio::spawn(async move {
             loop {
@@ -75,11 +75,15 @@ impl Watcher {
     pub fn notes(&self, since: Moment) -> Vec<Note> {
         let changes = self.shared.changes();
         let after = changes.iter().filter(|change| change.at > since);
+        let clients = match self.shared.workload {
+            Workload::Trading => "clients".to_owned(),
+            other @ Workload::Settlement => format!("clients of {other}"),
+        };
         let note = |change: &Change| Note {
             at: change.at,
             text: match change.served_from {
-                Some(site) => format!("clients are served from {site}"),
-                None => "clients are not served".to_owned(),
+                Some(site) => format!("{clients} are served from {site}"),
+                None => format!("{clients} are not served"),
             },
         };
         after.map(note).collect()
@@ -94,7 +98,7 @@ impl Drop for Watcher {
 
 impl Shared {
     async fn look(&self) {
-        let read = WorldState::read(&self.aws, &self.world.zone_id, &self.gateway.scalable_targets()).await;
+        let read = self.world.read(self.workload, &self.aws, &self.gateway).await;
         // A look that fails says nothing; the next one is near.
         let Ok(state) = read else { return };
         let change = Change { at: Moment::now(), served_from: self.world.serves_from(&state) };

@@ -158,6 +158,7 @@ async fn raising_a_scalable_targets_minimum_raises_the_services_count() {
         dimension: "ecs:service:DesiredCount".to_owned(),
         min: 3,
         max: 6,
+        suspended: drill::gateway::Suspended::default(),
     };
     assert_eq!(local.gateway.scalable_targets(), [expected]);
     target["ResourceId"] = json!("service/trading/missing");

@@ -141,6 +141,24 @@ impl CallError {
             _ => described(innermost(error), Meaning::Unavailable, Sent::PossiblyApplied),
         }
     }
+
+    /// Whether it says that the Region cannot answer now, not that the request cannot succeed.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        matches!(self.meaning, Meaning::Unreachable | Meaning::Unavailable | Meaning::Throttled)
+    }
+
+    /// The same for a change in a Region that may be gone (X1): whatever another attempt can cure counts as possibly
+    /// applied, so that the step looks again as long as its own time lasts, instead of failing and being started anew.
+    #[must_use]
+    pub fn in_a_region_that_may_be_gone(self) -> Self {
+        match self.meaning {
+            Meaning::Denied | Meaning::Forbidden | Meaning::Invalid | Meaning::NotFound => self,
+            Meaning::Throttled | Meaning::Conflict | Meaning::Unavailable | Meaning::Unreachable => {
+                Self { sent: Sent::PossiblyApplied, ..self }
+            }
+        }
+    }
 }
 
 /// Makes calls to AWS: classifies their errors, and records each as an X-Ray subsegment (F10).
@@ -307,6 +325,16 @@ mod tests {
             let http = HttpResponse::new(StatusCode::try_from(status).expect("a status"), SdkBody::empty());
             let error = CallError::from_sdk("route53", "X", &SdkError::service_error(metadata.build(), http));
             assert_eq!((error.meaning, error.sent), (meaning, sent), "{status} {code:?}");
+        }
+    }
+
+    #[test]
+    fn in_a_region_that_may_be_gone_only_what_is_hopeless_stays_an_error() {
+        for meaning in Meaning::ALL {
+            let error = CallError { meaning, ..CallError::rejected("ecs", "UpdateService", "X", "y") };
+            let hopeless = [Meaning::Denied, Meaning::Invalid, Meaning::NotFound].contains(&meaning);
+            let expected = if hopeless { Sent::Rejected } else { Sent::PossiblyApplied };
+            assert_eq!(error.in_a_region_that_may_be_gone().sent, expected, "{meaning:?}");
         }
     }
 

@@ -17,3 +17,4 @@ pub mod step;
 pub mod telemetry;
 #[cfg(feature = "test-util")]
 pub mod testing;
+pub mod writer_lease;

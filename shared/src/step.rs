@@ -58,6 +58,12 @@ pub trait Step {
         None
     }
 
+    /// Whether `next` is the change that `last` was, so that it has to have had its time to show before it is sent again.
+    /// A step of several different changes says which is which; each is made as soon as the one before it shows.
+    fn repeats(_last: &Self::Action, _next: &Self::Action) -> bool {
+        true
+    }
+
     /// Checks beforehand what could stand in the way of the request (X4). Reads, changes nothing.
     fn preflight(&self, request: &Self::Request) -> impl Future<Output = Vec<Finding>>;
 
@@ -347,9 +353,10 @@ impl<S: Step> Invocation<'_, S> {
             Plan::Wait { reason, ask_again } => Ok(Round::Waiting { reason, ask_again }),
             Plan::Act(action) => {
                 let unsettled = last.is_some_and(|last| {
-                    now.millis_since(last.at) < millis(settle_time(self.tools.config.call_timeout))
+                    let settling = now.millis_since(last.at) < millis(settle_time(self.tools.config.call_timeout));
+                    (acted || settling) && S::repeats(&last.action, &action)
                 });
-                if acted || unsettled {
+                if unsettled {
                     let reason = "the change was sent and does not show yet".to_owned();
                     return Ok(Round::Waiting { reason, ask_again: Duration::from_secs(1) });
                 }

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use failover::contract::{
-    ConcludeRequest, ConcludeResponse, DecideRequest, DecideResponse, ExecutionInput, PromoteRequest, ScaleRequest,
-    ShiftRequest, StepResponse, TriggerResponse,
+    AcknowledgeRequest, ConcludeRequest, ConcludeResponse, DecideRequest, DecideResponse, ExecutionInput,
+    KillSwitchRequest, OperatorResponse, PromoteRequest, ScaleRequest, ShiftRequest, StepResponse, TriggerResponse,
 };
 use failover::recovery_plan::RecoveryPlan;
 use schemars::{JsonSchema, schema_for};
@@ -38,4 +38,7 @@ fn the_published_schemas_are_those_of_the_types() {
     check::<ConcludeRequest>("conclude-request");
     check::<ConcludeResponse>("conclude-response");
     check::<TriggerResponse>("trigger-response");
+    check::<AcknowledgeRequest>("acknowledge-request");
+    check::<KillSwitchRequest>("kill-switch-request");
+    check::<OperatorResponse>("operator-response");
 }

@@ -9,10 +9,10 @@ use drill::gateway::{Effect, KillPoint, Matcher, Outcome, Rule};
 use drill::progress::Progress;
 use drill::scenarios;
 use drill::stage::{Evidence, Stage};
-use drill::state::read_ledger;
+use drill::staging::Staging;
 use drill::tools::{build_functions, ensure_tools};
 use drill::verdict::Check;
-use drill::world::SUFFIX;
+use drill::world::Workload;
 
 const SEED: u64 = 20_261_121;
 /// What an operation's status is while somebody has yet to finish it.
@@ -38,7 +38,7 @@ enum Point {
 
 impl Point {
     fn rule(self, function: &str, change: &str) -> Rule {
-        let caller = Matcher::any().caller(format!("failover-{SUFFIX}-{function}"));
+        let caller = Matcher::any().caller(format!("failover-{}-{function}", Workload::Trading.suffix()));
         let (matcher, effect) = match self {
             Self::AfterClaim => (caller.operation("GetItem"), Effect::KillCaller(KillPoint::BeforeForwarding)),
             Self::AfterIntent => (caller.operation(change), Effect::KillCaller(KillPoint::BeforeForwarding)),
@@ -59,7 +59,7 @@ async fn a_failover_survives(function: &str, change: &str, point: Point) {
     let progress = Progress::silent();
     let tools = ensure_tools(&progress).await.expect("the tools install");
     build_functions(&tools, &progress).await.expect("the functions build");
-    let mut stage = Stage::set_up(&tools, SEED, &progress).await.expect("the stage is set");
+    let mut stage = Stage::set_up(&tools, SEED, Staging::default(), &progress).await.expect("the stage is set");
     let rule = stage.local.gateway.add_rule(point.rule(function, change));
     let scenario = scenarios::by_name("region-loss").expect("a scenario");
 
@@ -88,9 +88,8 @@ fn is_about_an_undisturbed_run(check: &Check) -> bool {
 
 /// Waits for a delivery that is tried again after the run has ended already.
 async fn everything_has_ended(stage: &Stage) {
-    let table = stage.output("LedgerTableName").expect("an output");
     for _ in 0..ENDED_LOOKS {
-        let ledger = read_ledger(&stage.aws(), table).await.expect("the ledger can be read");
+        let ledger = stage.orchestrator().ledger().await.expect("the ledger can be read");
         if ledger.iter().all(|item| !UNFINISHED.contains(&item.status.as_str())) {
             return;
         }

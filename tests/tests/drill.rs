@@ -58,7 +58,7 @@ async fn a_restored_region_gets_the_workload_back_by_the_same_machinery() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_goes_through_every_gate_and_writes_nothing() {
+async fn a_dry_run_writes_nothing_and_the_real_run_does_what_it_had_said() {
     passes("dry-run").await;
 }
 
@@ -82,6 +82,62 @@ async fn with_too_much_to_lose_a_person_is_asked_and_may_approve() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_too_much_to_lose_a_person_is_asked_and_may_decline() {
     passes("lag-refused").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_too_much_to_lose_and_nobody_to_ask_nothing_happens() {
+    passes("lag-timed-out").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_is_half_alive_is_kept_from_writing_before_the_promotion() {
+    passes("primary-half-alive").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fences_that_cannot_be_confirmed_hold_up_no_failover_whose_plan_only_tries_them() {
+    passes("fence-timeout-best-effort").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_fences_are_required_and_cannot_be_confirmed_a_person_is_asked_and_may_approve() {
+    passes("fence-timeout-required").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_fences_are_required_and_cannot_be_confirmed_a_person_may_decline_and_nothing_is_promoted() {
+    passes("fence-timeout-declined").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_without_fencing_fences_nothing() {
+    passes("fence-timeout-off").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traffic_moves_while_the_control_plane_of_route_53_is_down() {
+    passes("route53-control-plane-down").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_standbys_the_one_that_would_lose_too_much_is_passed_over() {
+    passes("preferred-standby-behind").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_plans_fail_over_side_by_side_without_touching_each_other() {
+    let played = passes("two-plans-at-once").await;
+    assert_eq!(played.report.runs.len(), 2, "one of each plan");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_orders_in_two_regions_at_the_same_moment_one_is_admitted() {
+    passes("both-regions-trigger-at-once").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_stopped_in_each_of_its_states_ends_where_an_undisturbed_one_does() {
+    passes("resume").await;
 }
 
 #[test]

@@ -31,7 +31,10 @@ impl Variables for Remembering {
             "STATE_MACHINE_ARN" => "arn:aws:states:eu-west-1:123456789012:stateMachine:failover",
             "TRIGGER_ALARM_ARNS" => "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:endpoint",
             "NOTIFICATION_TOPIC_ARN" => "arn:aws:sns:eu-west-1:123456789012:failover",
-            "WATCHED_ENDPOINT_URL" | "AWS_ENDPOINT_URL" => "http://127.0.0.1:9/health",
+            "AWS_ENDPOINT_URL" => "http://127.0.0.1:9/health",
+            "WATCHED_ENDPOINTS" => "eu-central-1=http://127.0.0.1:9/health",
+            "WATCHED_CLUSTERS" => "eu-central-1=trading",
+            "WRITER_LEASE_SECONDS" => "0",
             _ => "name",
         };
         Some(value.to_owned())

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use drill::emulator::LocalAws;
 use drill::endpoints::Endpoint;
 use drill::gateway::{Call, EndpointGroup, RoutingControl};
-use drill::world::{GLOBAL_CLUSTER, PLAN, PlanSource, Site, World};
+use drill::staging::Staging;
+use drill::world::{Site, Workload, World};
 use failover::env::Env;
 use failover_tests::local_lambda::{Invocation, LocalLambda};
 use failover_tests::{DR_REGION, LEDGER_TABLE, create_ledger_table, local_aws, project_root};
@@ -19,6 +20,8 @@ const STATE_MACHINE: &str = "failover-test";
 const TOPIC: &str = "failover-test";
 /// The alarms that the samples know.
 const ALARMS: [&str; 3] = ["endpoint", "replication-lag", "region-impaired"];
+/// The workload of the world that the samples are run in.
+const TRADING: Workload = Workload::Trading;
 
 /// What the samples' routing controls and endpoint groups are called, but for the last part.
 const CONTROLS: &str =
@@ -138,7 +141,16 @@ const SHIFT_DNS: &[Sample] = &[
 ];
 
 const HEALTH_PROBE: &[Sample] = &[
-    sample("health-probe", "watch", Answer(&[("/healthy", IsTrue), ("/detail", Contains("200"))])),
+    sample(
+        "health-probe",
+        "watch",
+        Answer(&[
+            ("/healthy", IsTrue),
+            ("/region_answers", IsTrue),
+            ("/detail", Contains("200")),
+            ("/writer_lease", Contains("eu-central-1 may write until")),
+        ]),
+    ),
     sample("health-probe", "trigger-metric-alarm", Answer(&[STARTED])).that_calls(START),
     sample("health-probe", "trigger-composite-alarm", Answer(&[STARTED])).that_calls(START),
     sample(
@@ -167,6 +179,14 @@ const HEALTH_PROBE: &[Sample] = &[
     sample("health-probe", "conclude-failed", Answer(&[DONE, ("/report/failure", Contains("Failover.Refused"))]))
         .in_failover(INCIDENT),
     sample("health-probe", "conclude-before-decision", Answer(&[DONE, ("/report/run", IsNull)])),
+    sample("health-probe", "acknowledge", Answer(&[("/done", Contains("no cooldown")), ("/under_way", IsNull)])),
+    sample("health-probe", "acknowledge-without-reason", Error(INVALID, &["reason: "])),
+    sample("health-probe", "acknowledge-other-plan", Error(INVALID, &["plan: ", "tradng", "trading"])),
+    sample("health-probe", "kill-switch-set", Answer(&[("/kill_switch_set", IsTrue), ("/under_way", Is(INCIDENT))]))
+        .in_failover(INCIDENT),
+    sample("health-probe", "kill-switch-clear", Answer(&[("/done", Contains("clear already"))])),
+    sample("health-probe", "kill-switch-missing-field", Error(INVALID, &["missing field `set`"])),
+    sample("health-probe", "kill-switch-unknown-field", Error(INVALID, &["unknown field `until`"])),
     sample("health-probe", "unknown-command", Error(INVALID, &["command: ", "\"failover\""])),
     sample("health-probe", "bad-unknown-field", Error(INVALID, &["url: "])),
     sample("health-probe", "bad-missing-field", Error(INVALID, &["missing field `outcome`"])),
@@ -212,18 +232,20 @@ impl Bench {
         let folder = tools.new_run_dir().expect("a folder");
         let account = local.emulator.account_id();
         let credentials = local.emulator.credentials();
-        let alarm = |name| format!("arn:aws:cloudwatch:{DR_REGION}:{account}:alarm:failover-dev-{PLAN}-{name}");
+        let alarm = |name| format!("arn:aws:cloudwatch:{DR_REGION}:{account}:alarm:failover-dev-{TRADING}-{name}");
         let environment = [
             ("AWS_ACCOUNT_ID", account.to_owned()),
             ("DR_REGION", DR_REGION.to_owned()),
             ("ENVIRONMENT_SUFFIX", "test".to_owned()),
-            ("PLAN_NAME", PLAN.to_owned()),
-            ("GLOBAL_CLUSTER_ID", GLOBAL_CLUSTER.to_owned()),
-            ("DR_CLUSTER_ID", Site::Standby.cluster_id()),
+            ("PLAN_NAME", TRADING.name().to_owned()),
+            ("GLOBAL_CLUSTER_ID", TRADING.name().to_owned()),
+            ("DR_CLUSTER_ID", TRADING.cluster_id(Site::Standby)),
             ("STATE_MACHINE_ARN", format!("arn:aws:states:{DR_REGION}:{account}:stateMachine:{STATE_MACHINE}")),
             ("NOTIFICATION_TOPIC_ARN", format!("arn:aws:sns:{DR_REGION}:{account}:{TOPIC}")),
             ("TRIGGER_ALARM_ARNS", ALARMS.map(alarm).join(",")),
-            ("WATCHED_ENDPOINT_URL", watched.url()),
+            ("WATCHED_ENDPOINTS", format!("{}={}", Site::Primary.region(), watched.url())),
+            ("WATCHED_CLUSTERS", format!("{}={}", Site::Primary.region(), TRADING.cluster_id(Site::Primary))),
+            ("WRITER_LEASE_SECONDS", "150".to_owned()),
             ("AWS_REGION", DR_REGION.to_owned()),
             ("AWS_ENDPOINT_URL", local.gateway.endpoint().to_owned()),
             ("AWS_ACCESS_KEY_ID", credentials.access_key_id),
@@ -247,7 +269,7 @@ impl Bench {
         aws.json("states", DR_REGION, "CreateStateMachine", &machine).await.expect("a state machine");
         if let Some(failover) = under_way {
             let item = json!({
-                "operation_id": { "S": format!("plan#{PLAN}") },
+                "operation_id": { "S": format!("plan#{TRADING}") },
                 "generation": { "N": "1" },
                 "failover_id": { "S": failover },
                 "phase": { "S": "active" },
@@ -256,7 +278,7 @@ impl Bench {
             let put = json!({ "TableName": LEDGER_TABLE, "Item": item });
             aws.json("dynamodb", DR_REGION, "PutItem", &put).await.expect("the plan's item");
         }
-        let world = World::create(&self.local, PlanSource::default()).await.expect("the world is created");
+        let world = World::create(&self.local, Staging::default()).await.expect("the world is created");
         self.create_switches(&world.zone_id).await;
         world
     }
@@ -316,8 +338,8 @@ fn names(world: &World) -> [(&'static str, String); 7] {
     [
         ("Z0123456789EXAMPLE", world.zone_id.clone()),
         ("Z0000000EXAMPLE", world.zone_id.clone()),
-        ("cluster:trading-primary", format!("cluster:{}", primary.cluster_id())),
-        ("cluster:trading-dr", format!("cluster:{}", standby.cluster_id())),
+        ("cluster:trading-primary", format!("cluster:{}", TRADING.cluster_id(primary))),
+        ("cluster:trading-dr", format!("cluster:{}", TRADING.cluster_id(standby))),
         ("https://app.eu-central-1.example.com/health", world.endpoint(primary).url()),
         ("https://app.eu-west-1.example.com/health", world.endpoint(standby).url()),
         // A decision depends on how long ago its execution has started.

@@ -32,7 +32,7 @@ use tokio::task::AbortHandle;
 pub use call::{Call, Outcome};
 pub use fault::Fault;
 pub use models::accelerator::EndpointGroup;
-pub use models::autoscaling::ScalableTarget;
+pub use models::autoscaling::{ScalableTarget, Suspended};
 pub use models::routing_control::RoutingControl;
 pub use models::xray::TraceSegment;
 pub use request::{Caller, LedgerWrite};

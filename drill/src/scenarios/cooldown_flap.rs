@@ -1,7 +1,7 @@
 //! What comes and goes moves the workload once, not back and forth.
 
 use super::{Play, Scenario, stands_at, stood_down, there_and_back_changes, well_run};
-use crate::stage::{Evidence, Stage};
+use crate::stage::{Evidence, Order, Stage};
 use crate::verdict::{self, Check};
 use crate::world::Site;
 
@@ -30,7 +30,7 @@ impl Scenario for CooldownFlap {
             let ordered = stage.raise_alarm().await?;
             stage.await_run("staying in the standby Region", ordered, None).await?;
             stage.restore(Site::Primary).await?;
-            let ordered = stage.order_switchover(Site::Primary, "the primary Region is back").await?;
+            let ordered = stage.order(Order::Switchover, Site::Primary, "the primary Region is back").await?;
             stage.await_run("failing back", ordered, Some(Site::Primary)).await?;
             stage.lose(Site::Primary);
             let ordered = stage.raise_alarm().await?;
@@ -40,7 +40,7 @@ impl Scenario for CooldownFlap {
 
     fn judge(&self, evidence: &Evidence) -> Vec<Check> {
         let mut checks = vec![verdict::executions_succeeded(evidence, 4)];
-        checks.extend(stands_at(evidence, Site::Primary));
+        checks.extend(stands_at(evidence, Site::Primary, None));
         checks.push(verdict::changes_made(evidence, &there_and_back_changes()));
         checks.push(verdict::plan_concluded(evidence, 2, Site::Primary));
         // The first of them would lead back; only the cooldown holds the second, since the Region is lost again.

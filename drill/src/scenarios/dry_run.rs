@@ -1,11 +1,11 @@
-//! A rehearsal: every gate and decision, and no change.
+//! A rehearsal: every gate and decision, and no change; then the real thing on the same world.
 
-use super::{Play, Scenario};
-use crate::stage::{Evidence, Stage};
+use super::{Play, Scenario, moved_to, switchover_changes, well_run};
+use crate::stage::{Evidence, Order, Stage};
 use crate::verdict::{self, Check};
 use crate::world::Site;
 
-/// An execution is started by hand with `"dry_run": true`, nothing is broken.
+/// A switchover is started by hand with `"dry_run": true`, nothing is broken, and then without it.
 pub(super) struct DryRun;
 
 impl Scenario for DryRun {
@@ -14,34 +14,39 @@ impl Scenario for DryRun {
     }
 
     fn does(&self) -> &'static str {
-        "Starts an execution by hand, mode switchover, as a dry run."
+        "Starts a switchover by hand as a dry run, and then, on the same world, for real."
     }
 
     fn expects(&self) -> &'static str {
-        "Every step says what it would do; no function writes anything, not even to the ledger."
+        "The dry run writes nothing, not even to the ledger, and the real run finds and does exactly what it had said."
     }
 
     fn play<'a>(&'a self, stage: &'a mut Stage) -> Play<'a> {
         Box::pin(async move {
-            let ordered = stage.rehearse_switchover(Site::Standby, "game day").await?;
-            stage.await_run("rehearsing", ordered, None).await
+            let ordered = stage.order(Order::RehearsedSwitchover, Site::Standby, "game day").await?;
+            stage.await_run("rehearsing", ordered, None).await?;
+            stage.settle().await?;
+            let ordered = stage.order(Order::Switchover, Site::Standby, "game day").await?;
+            stage.await_run("switching over", ordered, Some(Site::Standby)).await
         })
     }
 
     fn judge(&self, evidence: &Evidence) -> Vec<Check> {
-        let mut checks = vec![verdict::executions_succeeded(evidence, 1)];
-        for run in &evidence.runs {
-            checks.push(verdict::rehearsed(run, &["promote-aurora", "scale-ecs", "shift-dns"]));
-            checks.push(verdict::people_told(run, &["Dry run of failover of trading started", "succeeded"]));
+        let mut checks = vec![verdict::executions_succeeded(evidence, 2)];
+        if let [rehearsal, real] = evidence.runs.as_slice() {
+            checks.extend([
+                verdict::rehearsed(rehearsal, &["promote-aurora", "scale-ecs", "shift-dns"]),
+                verdict::people_told(rehearsal, &["Dry run of failover of trading started", "succeeded"]),
+                verdict::nothing_written_before(evidence, real.ordered),
+                verdict::ledger_complete(evidence, rehearsal, &[]),
+                verdict::rehearsal_came_true(rehearsal, real),
+                verdict::same_findings(rehearsal, real),
+            ]);
+            checks.extend(well_run(evidence, real));
         }
-        checks.extend([
-            verdict::nothing_written(evidence),
-            verdict::world_unchanged(evidence),
-            verdict::ledger_is_empty(evidence),
-            verdict::endpoint_answers(evidence, Site::Primary),
-            verdict::nothing_denied(evidence),
-            verdict::nothing_undelivered(evidence),
-        ]);
+        checks.extend(moved_to(evidence, Site::Standby));
+        checks.push(verdict::changes_made(evidence, &switchover_changes()));
+        checks.push(verdict::plan_concluded(evidence, 1, Site::Standby));
         checks
     }
 }

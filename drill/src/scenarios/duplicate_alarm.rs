@@ -38,8 +38,7 @@ impl Scenario for DuplicateAlarm {
     fn play<'a>(&'a self, stage: &'a mut Stage) -> Play<'a> {
         Box::pin(async move {
             // A queue on the topic, to get hold of the very message that the alarm sends.
-            let topic = stage.output("AlarmTopicArn")?;
-            let listener = Listener::subscribe(stage.aws(), &stage.world.account_id, topic, "drill-alarms").await?;
+            let listener = Listener::subscribe(stage.aws(), stage.output("AlarmTopicArn")?, "drill-alarms").await?;
             stage.lose(Site::Primary);
             let ordered = stage.raise_alarm().await?;
             let first = listener.next(FIRST_LIMIT).await?;

@@ -1,7 +1,7 @@
 //! There and back: the same machinery moves the workload home again (F14).
 
 use super::{Play, Scenario, moved_to, there_and_back_changes, well_run};
-use crate::stage::{Evidence, Stage};
+use crate::stage::{Evidence, Order, Stage};
 use crate::verdict::{self, Check};
 use crate::world::Site;
 
@@ -27,7 +27,7 @@ impl Scenario for Failback {
             let ordered = stage.raise_alarm().await?;
             stage.await_run("failing over", ordered, Some(Site::Standby)).await?;
             stage.restore(Site::Primary).await?;
-            let ordered = stage.order_switchover(Site::Primary, "the primary Region is back").await?;
+            let ordered = stage.order(Order::Switchover, Site::Primary, "the primary Region is back").await?;
             stage.await_run("failing back", ordered, Some(Site::Primary)).await
         })
     }

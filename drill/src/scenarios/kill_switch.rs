@@ -1,7 +1,7 @@
 //! The kill switch holds alarms back, and never a person.
 
 use super::{Play, Scenario, failover_changes, moved_to, stood_down, well_run};
-use crate::stage::{Evidence, Run, Stage};
+use crate::stage::{Evidence, Order, Run, Stage};
 use crate::verdict::{self, Check};
 use crate::world::Site;
 
@@ -27,7 +27,7 @@ impl Scenario for KillSwitch {
             stage.lose(Site::Primary);
             let ordered = stage.raise_alarm().await?;
             stage.await_run("being held back", ordered, None).await?;
-            let ordered = stage.order_failover(Site::Standby, "the primary Region is lost").await?;
+            let ordered = stage.order(Order::Failover, Site::Standby, "the primary Region is lost").await?;
             stage.await_run("failing over by hand", ordered, Some(Site::Standby)).await
         })
     }

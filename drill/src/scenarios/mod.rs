@@ -1,23 +1,32 @@
 //! The scenarios. A new one is a file here and an entry in [`ALL`].
 
+mod both_regions_trigger_at_once;
 mod cooldown_flap;
 mod dry_run;
 mod duplicate_alarm;
 mod failback;
 mod false_alarm;
+mod fence_timeout;
 mod kill_switch;
 mod lag_refused;
+mod lag_timed_out;
 mod lag_too_high;
 mod planned_switchover;
+mod preferred_standby_behind;
+mod primary_half_alive;
 mod region_loss;
+mod resume;
+mod route53_control_plane_down;
+mod two_plans_at_once;
 
 use std::future::Future;
 use std::pin::Pin;
 
 use crate::error::Result;
 use crate::stage::{Evidence, Run, Stage};
+use crate::staging::Staging;
 use crate::verdict::{self, Check};
-use crate::world::{PlanSource, Site, WORKLOAD_SERVICES};
+use crate::world::{Site, WORKLOAD_SERVICES};
 
 /// A scenario's play.
 pub type Play<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
@@ -33,9 +42,9 @@ pub trait Scenario: Sync {
     /// What it expects of the product, in one sentence.
     fn expects(&self) -> &'static str;
 
-    /// Where the recovery plan comes from.
-    fn plan(&self) -> PlanSource {
-        PlanSource::default()
+    /// What it is played on.
+    fn staging(&self) -> Staging {
+        Staging::default()
     }
 
     /// Plays it: breaks things, then waits for the product.
@@ -46,7 +55,7 @@ pub trait Scenario: Sync {
 }
 
 /// All scenarios; the first one runs when none is named.
-pub const ALL: [&dyn Scenario; 10] = [
+pub const ALL: [&dyn Scenario; 21] = [
     &region_loss::RegionLoss,
     &planned_switchover::PlannedSwitchover,
     &false_alarm::FalseAlarm,
@@ -57,6 +66,17 @@ pub const ALL: [&dyn Scenario; 10] = [
     &cooldown_flap::CooldownFlap,
     &lag_too_high::LagTooHigh,
     &lag_refused::LagRefused,
+    &lag_timed_out::LagTimedOut,
+    &primary_half_alive::PrimaryHalfAlive,
+    &fence_timeout::FenceTimeout::BestEffort,
+    &fence_timeout::FenceTimeout::Approved,
+    &fence_timeout::FenceTimeout::Declined,
+    &fence_timeout::FenceTimeout::Off,
+    &route53_control_plane_down::Route53ControlPlaneDown,
+    &preferred_standby_behind::PreferredStandbyBehind,
+    &two_plans_at_once::TwoPlansAtOnce,
+    &both_regions_trigger_at_once::BothRegionsTriggerAtOnce,
+    &resume::Resume,
 ];
 
 /// Finds a scenario by its name.
@@ -67,25 +87,26 @@ pub fn by_name(name: &str) -> Option<&'static dyn Scenario> {
 
 /// What holds after each successful move of the workload to `site`.
 fn moved_to(evidence: &Evidence, site: Site) -> Vec<Check> {
-    let mut checks = stands_at(evidence, site);
+    let mut checks = stands_at(evidence, site, None);
     checks.push(verdict::endpoint_answers(evidence, site));
     checks
 }
 
-/// The same, whether or not the Region was lost afterwards.
-fn stands_at(evidence: &Evidence, site: Site) -> Vec<Check> {
-    vec![
+/// The same, whether or not the Region was lost afterwards, and with a Region that was fenced meanwhile.
+fn stands_at(evidence: &Evidence, site: Site, fenced: Option<Site>) -> Vec<Check> {
+    let mut checks = vec![
         verdict::writer_at(evidence, site),
         verdict::services_run_at(evidence, site),
         verdict::minimum_raised_at(evidence, site),
-        verdict::nothing_scaled_down(evidence),
+        verdict::nothing_scaled_down(evidence, fenced),
         verdict::other_services_untouched(evidence),
-        verdict::records_point_to(evidence, site),
         verdict::other_records_untouched(evidence),
         verdict::ledger_has_nothing_else(evidence),
         verdict::nothing_denied(evidence),
         verdict::nothing_undelivered(evidence),
-    ]
+    ];
+    checks.extend(verdict::traffic_at(evidence, site));
+    checks
 }
 
 /// What holds of each run that moved the workload: one operation per step, people told, true figures.
@@ -117,9 +138,18 @@ fn stood_down(evidence: &Evidence, run: &Run, reason: &str) -> [Check; 4] {
 
 /// The changes of one unplanned failover.
 fn failover_changes() -> Vec<(&'static str, u32)> {
+    changes("rds:FailoverGlobalCluster")
+}
+
+/// The changes of one planned move to a Region that stands by.
+fn switchover_changes() -> Vec<(&'static str, u32)> {
+    changes("rds:SwitchoverGlobalCluster")
+}
+
+fn changes(promotion: &'static str) -> Vec<(&'static str, u32)> {
     let services = u32::try_from(WORKLOAD_SERVICES.len()).unwrap_or(u32::MAX);
     vec![
-        ("rds:FailoverGlobalCluster", 1),
+        (promotion, 1),
         ("application-autoscaling:RegisterScalableTarget", services),
         ("ecs:UpdateService", services),
         ("route53:ChangeResourceRecordSets", 1),

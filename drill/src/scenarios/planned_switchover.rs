@@ -1,9 +1,10 @@
 //! A person moves the workload while all is well.
 
-use super::{Play, Scenario, moved_to, well_run};
-use crate::stage::{Evidence, Stage};
+use super::{Play, Scenario, moved_to, switchover_changes, well_run};
+use crate::stage::{Evidence, Order, Stage};
+use crate::staging::{PlanSource, Staging};
 use crate::verdict::{self, Check};
-use crate::world::{PlanSource, Site, WORKLOAD_SERVICES};
+use crate::world::Site;
 
 /// An execution is started by hand, nothing is broken.
 pub(super) struct PlannedSwitchover;
@@ -22,28 +23,21 @@ impl Scenario for PlannedSwitchover {
     }
 
     /// The plan that most people will have.
-    fn plan(&self) -> PlanSource {
-        PlanSource::Template
+    fn staging(&self) -> Staging {
+        Staging { plan: PlanSource::Template, ..Staging::default() }
     }
 
     fn play<'a>(&'a self, stage: &'a mut Stage) -> Play<'a> {
         Box::pin(async move {
-            let ordered = stage.order_switchover(Site::Standby, "maintenance in the primary Region").await?;
+            let ordered = stage.order(Order::Switchover, Site::Standby, "maintenance in the primary Region").await?;
             stage.await_run("switching over", ordered, Some(Site::Standby)).await
         })
     }
 
     fn judge(&self, evidence: &Evidence) -> Vec<Check> {
-        let services = u32::try_from(WORKLOAD_SERVICES.len()).unwrap_or(u32::MAX);
-        let changes = [
-            ("rds:SwitchoverGlobalCluster", 1),
-            ("application-autoscaling:RegisterScalableTarget", services),
-            ("ecs:UpdateService", services),
-            ("route53:ChangeResourceRecordSets", 1),
-        ];
         let mut checks = vec![verdict::executions_succeeded(evidence, 1)];
         checks.extend(moved_to(evidence, Site::Standby));
-        checks.push(verdict::changes_made(evidence, &changes));
+        checks.push(verdict::changes_made(evidence, &switchover_changes()));
         checks.push(verdict::plan_concluded(evidence, 1, Site::Standby));
         checks.extend(evidence.runs.iter().flat_map(|run| well_run(evidence, run)));
         checks

@@ -1,15 +1,17 @@
 """Starts MiniStack 1.5.33 with corrections where it differs from AWS in what the orchestrator relies on.
 
 `alarms`: what an alarm says, and that its delivery is tried again. `permissions`: what IAM checks a call on.
-`stacks`: composite alarms in CloudFormation. `timeouts`: those that are expressions. Each replaced function has to be there.
+`stacks`: composite alarms and the replicas of global tables in CloudFormation. `executions`: those that are stopped.
+`timeouts`: those that are expressions. Each replaced function has to be there.
 """
 
 import alarms
+import executions
 import permissions
 import stacks
 import timeouts
 
-for correction in (alarms, permissions, stacks, timeouts):
+for correction in (alarms, executions, permissions, stacks, timeouts):
     correction.correct()
 
 from ministack import app  # noqa: E402 - only now, so that it takes up the corrected functions

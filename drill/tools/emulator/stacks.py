@@ -1,10 +1,15 @@
-"""CloudFormation: composite alarms, which MiniStack has in its CloudWatch API only."""
+"""CloudFormation: composite alarms and the replicas of global tables, which MiniStack has in their own APIs only.
+
+MiniStack handles one request to DynamoDB at a time and writes to all replicas within it, so that reads and conditions
+see every earlier write, whichever Region it was made in: what a strongly consistent global table promises.
+"""
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import cloudwatch
+from ministack.services import cloudwatch, dynamodb
 from ministack.services.cloudformation import provisioners
 
-TYPE = "AWS::CloudWatch::CompositeAlarm"
+COMPOSITE_ALARM = "AWS::CloudWatch::CompositeAlarm"
+GLOBAL_TABLE = "AWS::DynamoDB::GlobalTable"
 
 
 def create_composite_alarm(_logical_id, properties, _stack_name):
@@ -19,7 +24,24 @@ def delete_composite_alarm(name, _properties):
     cloudwatch._composite_alarms.pop(name, None)
 
 
+def with_replicas(create_table):
+    def create(logical_id, properties, stack_name):
+        created = create_table(logical_id, properties, stack_name)
+        regions = [replica["Region"] for replica in properties["Replicas"] if replica["Region"] != get_region()]
+        name = created[0]
+        refused = dynamodb._apply_replica_updates(
+            name, dynamodb._tables[name], [{"Create": {"RegionName": region}} for region in regions]
+        )
+        if refused:
+            raise ValueError(str(refused))
+        return created
+
+    return create
+
+
 def correct():
-    if TYPE in provisioners._RESOURCE_HANDLERS:
-        raise SystemExit(f"this MiniStack has {TYPE}; the correction is no longer needed")
-    provisioners._RESOURCE_HANDLERS[TYPE] = {"create": create_composite_alarm, "delete": delete_composite_alarm}
+    handlers = provisioners._RESOURCE_HANDLERS
+    if COMPOSITE_ALARM in handlers:
+        raise SystemExit(f"this MiniStack has {COMPOSITE_ALARM}; the correction is no longer needed")
+    handlers[COMPOSITE_ALARM] = {"create": create_composite_alarm, "delete": delete_composite_alarm}
+    handlers[GLOBAL_TABLE]["create"] = with_replicas(handlers[GLOBAL_TABLE]["create"])

@@ -8,7 +8,7 @@ use failover::contract::{Evidence, EvidenceKind, Health, Region, Timestamp};
 use failover::telemetry::metrics::NAMESPACE;
 
 use crate::http_probe::Answer;
-use crate::watch::METRIC;
+use crate::watch::{ENDPOINT_METRIC, REGION_METRIC};
 
 /// The longest detail, in characters: samples travel through the state machine's payload.
 const LONGEST_DETAIL: usize = 240;
@@ -118,7 +118,9 @@ impl Lag {
 /// their own.
 pub(crate) fn measured_by(namespace: &str, metric: &str) -> EvidenceKind {
     match (namespace, metric) {
-        (NAMESPACE, METRIC) => EvidenceKind::Endpoint,
+        (NAMESPACE, ENDPOINT_METRIC) => EvidenceKind::Endpoint,
+        // The same question to the same API as the look at the source's cluster.
+        (NAMESPACE, REGION_METRIC) => EvidenceKind::Aurora,
         ("AWS/RDS", lag) if lag.starts_with("AuroraGlobalDB") => EvidenceKind::Aurora,
         _ => EvidenceKind::Alarms,
     }
@@ -404,6 +406,7 @@ mod tests {
     #[test]
     fn an_alarm_on_the_probes_own_metric_or_on_the_lag_measures_nothing_new() {
         assert_eq!(measured_by("Failover", "EndpointHealthy"), EvidenceKind::Endpoint);
+        assert_eq!(measured_by("Failover", "SourceRegionAnswers"), EvidenceKind::Aurora);
         assert_eq!(measured_by("AWS/RDS", "AuroraGlobalDBReplicationLag"), EvidenceKind::Aurora);
         assert_eq!(measured_by("AWS/RDS", "AuroraGlobalDBRPOLag"), EvidenceKind::Aurora);
         assert_eq!(measured_by("AWS/RDS", "CPUUtilization"), EvidenceKind::Alarms);
@@ -489,9 +492,7 @@ mod tests {
                 | Meaning::Conflict
                 | Meaning::Forbidden
                 | Meaning::NotFound
-                | Meaning::Invalid => {
-                    Health::Unknown
-                }
+                | Meaning::Invalid => Health::Unknown,
             };
             assert_eq!(health, expected, "{meaning:?}");
         }

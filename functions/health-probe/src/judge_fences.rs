@@ -39,7 +39,7 @@ pub(crate) async fn judge_fences(
         });
     }
     let mut fences: Vec<FenceOutcome> = request.ends.iter().map(outcome).collect();
-    if !run.dry_run {
+    if !run.dry_run && !fences.is_empty() {
         fence_record::write(&probe.tools, run, &fences).await?;
     }
     let (verdict, message) = verdict(run, &fences, request.approved);

@@ -1,7 +1,7 @@
 //! `health-probe`: starts failovers from alarms, decides them on evidence, verifies and measures their outcome (F8).
 //!
 //! One function with a few commands. An SNS event is [`trigger`]; everything else names its command: [`decide`],
-//! [`mod@judge_fences`], [`conclude`] and [`watch`].
+//! [`mod@judge_fences`], [`conclude`] and [`watch`]; those that people give by hand are in [`operator`].
 
 mod alarm;
 mod conclude;
@@ -15,6 +15,7 @@ mod judge_fences;
 mod look;
 mod notice;
 mod once;
+mod operator;
 mod preflight;
 mod readiness;
 mod report;
@@ -34,7 +35,7 @@ use serde_json::{Map, Value};
 pub use settings::Settings;
 
 /// The commands, for people.
-const COMMANDS: &str = "\"decide\", \"judge_fences\", \"conclude\" or \"watch\"";
+const COMMANDS: &str = "\"decide\", \"judge_fences\", \"conclude\", \"watch\", \"acknowledge\" or \"kill_switch\"";
 
 /// What every command works with.
 #[derive(Clone, Debug)]
@@ -78,6 +79,14 @@ pub async fn handle(probe: &HealthProbe, event: Value, deadline: Deadline) -> Re
         Some("watch") => {
             nothing_else(&fields)?;
             watch::watch(probe).await.map(ProbeResponse::Watch)
+        }
+        Some("acknowledge") => {
+            let request = contract::parse(Value::Object(fields))?;
+            operator::acknowledge(probe, &request).await.map(ProbeResponse::Operator)
+        }
+        Some("kill_switch") => {
+            let request = contract::parse(Value::Object(fields))?;
+            operator::kill_switch(probe, &request).await.map(ProbeResponse::Operator)
         }
         _ => Err(invalid("command", &format!("expected {COMMANDS}, found {command}"))),
     }

@@ -1,9 +1,12 @@
 //! What this function reads from its environment beyond what all functions read (F9).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use failover::config::{self, Config, Variables};
+use failover::contract::{ClusterId, Region};
 use failover::error::Error;
+use failover::recovery_plan::{LONGEST_LEASE_SECONDS, SHORTEST_LEASE_SECONDS};
 
 use crate::http_probe::Url;
 
@@ -16,8 +19,22 @@ pub struct Settings {
     pub trigger_alarm_arns: BTreeSet<String>,
     /// `NOTIFICATION_TOPIC_ARN`: where people are told that a failover is considered.
     pub notification_topic_arn: String,
-    /// `WATCHED_ENDPOINT_URL`: the health endpoint that `watch` probes.
-    pub watched_endpoint: Url,
+    /// What `watch` looks at.
+    pub watched: Watched,
+}
+
+/// What `watch` looks at. It runs without the plan document, so this repeats what it needs of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// The plan's home Region: the first of `WATCHED_ENDPOINTS`.
+    pub home: Region,
+    /// `WATCHED_ENDPOINTS`: each Region's health endpoint, as `region=url,region=url`, the home Region first. A comma in
+    /// a URL has to be written `%2C`.
+    pub endpoints: BTreeMap<Region, Url>,
+    /// `WATCHED_CLUSTERS`: each Region's Aurora cluster, as `region=id,region=id`; empty for a plan without Aurora.
+    pub clusters: BTreeMap<Region, ClusterId>,
+    /// `WRITER_LEASE_SECONDS`: the plan's `writer_lease_seconds`; none for 0, when applications hold no lease.
+    pub writer_lease: Option<Duration>,
 }
 
 impl Settings {
@@ -34,8 +51,53 @@ impl Settings {
             notification_topic_arn: config::checked(variables, "NOTIFICATION_TOPIC_ARN", |text| {
                 arn_here(text, config, &["sns"])
             })?,
-            watched_endpoint: config::checked(variables, "WATCHED_ENDPOINT_URL", Url::parse)?,
+            watched: Watched::read(variables)?,
         })
+    }
+}
+
+impl Watched {
+    fn read(variables: &impl Variables) -> Result<Self, Error> {
+        let endpoints = config::checked(variables, "WATCHED_ENDPOINTS", |text| by_region(text, Url::parse))?;
+        let clusters = match variables.get("WATCHED_CLUSTERS").filter(|text| !text.is_empty()) {
+            Some(_) => config::checked(variables, "WATCHED_CLUSTERS", |text| by_region(text, ClusterId::parse))?,
+            None => Vec::new(),
+        };
+        let Some((home, _)) = endpoints.first() else {
+            let problem = "names no Region".to_owned();
+            return Err(Error::Config { variable: "WATCHED_ENDPOINTS".to_owned(), problem });
+        };
+        Ok(Self {
+            home: home.clone(),
+            writer_lease: config::checked(variables, "WRITER_LEASE_SECONDS", writer_lease)?,
+            clusters: clusters.into_iter().collect(),
+            endpoints: endpoints.into_iter().collect(),
+        })
+    }
+}
+
+/// `region=value,region=value`, in its order, each Region once.
+fn by_region<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<(Region, T)>, String> {
+    let mut found: Vec<(Region, T)> = Vec::new();
+    for entry in text.split(',') {
+        let (region, value) =
+            entry.split_once('=').ok_or_else(|| format!("expected \"region=value\", found {entry:?}"))?;
+        let region = Region::parse(region.trim())?;
+        if found.iter().any(|(other, _)| *other == region) {
+            return Err(format!("names {region} twice"));
+        }
+        found.push((region, parse(value.trim())?));
+    }
+    Ok(found)
+}
+
+fn writer_lease(text: &str) -> Result<Option<Duration>, String> {
+    match text.parse() {
+        Ok(0) => Ok(None),
+        Ok(seconds) if (SHORTEST_LEASE_SECONDS..=LONGEST_LEASE_SECONDS).contains(&seconds) => {
+            Ok(Some(Duration::from_secs(seconds.into())))
+        }
+        _ => Err(format!("expected 0, or {SHORTEST_LEASE_SECONDS} to {LONGEST_LEASE_SECONDS} seconds, found {text:?}")),
     }
 }
 
@@ -95,7 +157,12 @@ mod tests {
                 "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:lag, arn:aws:cloudwatch:eu-west-1:123456789012:alarm:a:b",
             ),
             ("NOTIFICATION_TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:failover-dev"),
-            ("WATCHED_ENDPOINT_URL", "https://app.eu-central-1.example.com/health"),
+            (
+                "WATCHED_ENDPOINTS",
+                "eu-central-1=https://app.eu-central-1.example.com/health?a=b, eu-west-1=https://app.eu-west-1.example.com",
+            ),
+            ("WATCHED_CLUSTERS", "eu-central-1=trading-primary,eu-west-1=trading-dr"),
+            ("WRITER_LEASE_SECONDS", "150"),
         ])
     }
 
@@ -103,11 +170,34 @@ mod tests {
     fn a_complete_environment_is_read() {
         let settings = Settings::read(&complete(), &failover::testing::config()).expect("complete");
         assert_eq!(settings.trigger_alarm_arns.len(), 2);
+        let watched = settings.watched;
+        let (home, standby) = (Region::parse("eu-central-1"), Region::parse("eu-west-1"));
+        let (home, standby) = (home.expect("valid"), standby.expect("valid"));
+        assert_eq!(watched.endpoints[&home].to_string(), "https://app.eu-central-1.example.com/health?a=b");
+        assert_eq!(watched.clusters[&standby].as_str(), "trading-dr");
+        assert_eq!((watched.home, watched.writer_lease), (home, Some(Duration::from_secs(150))));
+    }
+
+    #[test]
+    fn the_first_endpoint_is_the_homes_whatever_the_alphabet_says() {
+        let mut variables = complete();
+        variables.insert("WATCHED_ENDPOINTS", "us-east-1=https://a.example.com,eu-west-1=https://b.example.com");
+        let settings = Settings::read(&variables, &failover::testing::config()).expect("complete");
+        assert_eq!(settings.watched.home.as_str(), "us-east-1");
+    }
+
+    #[test]
+    fn a_plan_may_have_no_aurora_and_no_writer_lease() {
+        let mut variables = complete();
+        variables.insert("WATCHED_CLUSTERS", "");
+        variables.insert("WRITER_LEASE_SECONDS", "0");
+        let watched = Settings::read(&variables, &failover::testing::config()).expect("complete").watched;
+        assert_eq!((watched.clusters.len(), watched.writer_lease), (0, None));
     }
 
     #[test]
     fn each_missing_variable_is_named() {
-        for name in complete().into_keys() {
+        for name in complete().into_keys().filter(|name| *name != "WATCHED_CLUSTERS") {
             let mut variables = complete();
             variables.remove(name);
             let error = Settings::read(&variables, &failover::testing::config()).expect_err(name);
@@ -125,7 +215,14 @@ mod tests {
             ("TRIGGER_ALARM_ARNS", "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:lag,lag"),
             ("TRIGGER_ALARM_ARNS", "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:lag,"),
             ("NOTIFICATION_TOPIC_ARN", "arn:aws:sqs:eu-west-1:123456789012:failover-dev"),
-            ("WATCHED_ENDPOINT_URL", "ftp://app.example.com"),
+            ("WATCHED_ENDPOINTS", "https://app.example.com"),
+            ("WATCHED_ENDPOINTS", "eu-west-1=ftp://app.example.com"),
+            ("WATCHED_ENDPOINTS", "Ireland=https://app.example.com"),
+            ("WATCHED_ENDPOINTS", "eu-west-1=https://a.example.com,eu-west-1=https://b.example.com"),
+            ("WATCHED_CLUSTERS", "eu-west-1=arn:aws:rds:eu-west-1:123456789012:cluster:trading-dr"),
+            ("WRITER_LEASE_SECONDS", "129"),
+            ("WRITER_LEASE_SECONDS", "901"),
+            ("WRITER_LEASE_SECONDS", "-1"),
         ] {
             let mut variables = complete();
             variables.insert(name, value);

@@ -195,8 +195,6 @@ fn broken(error: CallError, doing: &str, variable: &str) -> Error {
         | Meaning::Conflict
         | Meaning::Forbidden
         | Meaning::Unavailable
-        | Meaning::Unreachable => {
-            Error::from_read(doing, error)
-        }
+        | Meaning::Unreachable => Error::from_read(doing, error),
     }
 }

@@ -29,7 +29,9 @@ async fn serve(mut stream: TcpStream) {
     }
     let head = String::from_utf8_lossy(&head).to_lowercase();
     let answer = match head.split(' ').collect::<Vec<_>>().as_slice() {
-        ["post", ..] => "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: 2\r\n\r\n{}",
+        ["post", ..] => {
+            "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}"
+        }
         ["get", "/ok?deep=1", ..] if head.contains("connection: close") && head.contains("host: 127.0.0.1:") => {
             "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
         }
@@ -47,7 +49,7 @@ async fn serve(mut stream: TcpStream) {
 }
 
 async fn watch(origin: &str, path: &str) -> (bool, String, Duration) {
-    let url = format!("{origin}{path}");
+    let endpoints = format!("eu-central-1={origin}{path}");
     let config = Config { endpoint_url: Some(origin.to_owned()), ..testing::config() };
     let env = Env::system();
     let clients = Clients::new(&config, &env);
@@ -56,7 +58,8 @@ async fn watch(origin: &str, path: &str) -> (bool, String, Duration) {
         ("STATE_MACHINE_ARN", "arn:aws:states:eu-west-1:123456789012:stateMachine:failover"),
         ("TRIGGER_ALARM_ARNS", "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:endpoint"),
         ("NOTIFICATION_TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:failover"),
-        ("WATCHED_ENDPOINT_URL", url.as_str()),
+        ("WATCHED_ENDPOINTS", endpoints.as_str()),
+        ("WRITER_LEASE_SECONDS", "0"),
     ]);
     let settings = Settings::read(&variables, &tools.config).expect("complete");
     let deadline = testing::deadline(&tools.env, &tools.config);

@@ -2,16 +2,26 @@
 //!
 //! "Promoted" is a state, not an answer: nothing is pending on the global cluster, the target is its writer (or was taken
 //! out of it), the target is available, and so is an instance that writes. Whoever brought that about, the step is done.
+//!
+//! A second step stands beside it, [`isolate`]: it closes the database of the Region that is left (X1). A request with the
+//! field `isolate` is for that one.
 
 mod act;
+pub mod checks;
+mod events;
+pub mod isolate;
 mod observe;
 pub mod plan;
+mod preflight;
+pub mod rebuild;
+pub mod versions;
+pub mod write_fencing;
 
 use std::sync::Arc;
 
 use failover::aws_call::CallError;
 use failover::config::{self, Variables};
-use failover::contract::{ClusterArn, ClusterId, Finding, PromoteRequest, RunContext, StepResponse, Timestamp};
+use failover::contract::{self, ClusterArn, ClusterId, Finding, PromoteRequest, RunContext, StepResponse, Timestamp};
 use failover::env::Deadline;
 use failover::error::Error;
 use failover::retry;
@@ -19,12 +29,15 @@ use failover::runtime::Toolbox;
 use failover::step::{self, LastChange, Plan, Step};
 use serde_json::Value;
 
+use isolate::IsolateAurora;
 use plan::{Action, Observation, Promotion};
 
 /// The function, ready for invocations.
 #[derive(Clone, Debug)]
 pub struct PromoteAurora {
     tools: Toolbox,
+    /// The other step.
+    isolate: IsolateAurora,
     /// `GLOBAL_CLUSTER_ID`: for requests that name none.
     global_cluster: ClusterId,
     /// `DR_CLUSTER_ID` in `DR_REGION`: for requests that name none.
@@ -40,7 +53,7 @@ impl PromoteAurora {
         let global_cluster = config::cluster_id(variables, "GLOBAL_CLUSTER_ID")?;
         let cluster = config::cluster_id(variables, "DR_CLUSTER_ID")?;
         let target = ClusterArn::new(&tools.config.dr_region, &tools.config.account, &cluster);
-        Ok(Self { tools, global_cluster, target })
+        Ok(Self { isolate: IsolateAurora { tools: tools.clone() }, tools, global_cluster, target })
     }
 }
 
@@ -49,6 +62,9 @@ impl PromoteAurora {
 /// # Errors
 /// See [`Error`]: its code tells the state machine what to do.
 pub async fn handle(step: Arc<PromoteAurora>, request: Value, deadline: Deadline) -> Result<StepResponse, Error> {
+    if request.get("isolate").is_some() {
+        return step::run(&step.isolate, &step.tools, request, deadline).await;
+    }
     step::run(step.as_ref(), &step.tools, request, deadline).await
 }
 
@@ -61,13 +77,12 @@ impl Step for PromoteAurora {
 
     fn complete(&self, request: PromoteRequest) -> Result<Promotion, Error> {
         let target = request.target_cluster_arn.unwrap_or_else(|| self.target.clone());
-        let (expected, found) = (&self.tools.config.account, target.account());
-        if found != *expected {
-            let problem = format!("{target} belongs to account {found}; this function works in account {expected}");
-            return Err(Error::InvalidRequest { field: "target_cluster_arn".to_owned(), problem });
-        }
+        let target = own_cluster("target_cluster_arn", target, &self.tools)?;
+        let security_groups = request.security_group_ids;
+        let security_groups =
+            security_groups.map(|ids| contract::check_security_groups("security_group_ids", &ids)).transpose()?;
         let global_cluster = request.global_cluster_id.unwrap_or_else(|| self.global_cluster.clone());
-        Ok(Promotion { run: request.run, global_cluster, target: lower_case(target), mode: request.mode })
+        Ok(Promotion { run: request.run, global_cluster, target, mode: request.mode, security_groups })
     }
 
     fn run_of(request: &Promotion) -> &RunContext {
@@ -78,8 +93,16 @@ impl Step for PromoteAurora {
         request.target.to_string()
     }
 
+    /// Security groups that were given back are one change, the promotion is another.
+    fn repeats(last: &Action, next: &Action) -> bool {
+        matches!(
+            (last, next),
+            (Action::Takeover(_), Action::Takeover(_)) | (Action::Restoration(_), Action::Restoration(_))
+        )
+    }
+
     async fn preflight(&self, request: &Promotion) -> Vec<Finding> {
-        vec![step::check_decision(self, &self.tools, request).await]
+        preflight::preflight(self, &self.tools, request).await
     }
 
     async fn observe(&self, request: &Promotion, last: Option<&LastChange<Action>>) -> Result<Observation, Error> {
@@ -93,6 +116,16 @@ impl Step for PromoteAurora {
     async fn act(&self, _: &Promotion, action: &Action, deadline: Deadline) -> Result<Option<String>, CallError> {
         retry::change(&self.tools.env, deadline, || act::act(&self.tools, action)).await.map(|()| None)
     }
+}
+
+/// A cluster of this account, as RDS writes it.
+fn own_cluster(field: &str, cluster: ClusterArn, tools: &Toolbox) -> Result<ClusterArn, Error> {
+    let (expected, found) = (&tools.config.account, cluster.account());
+    if found != *expected {
+        let problem = format!("{cluster} belongs to account {found}; this function works in account {expected}");
+        return Err(Error::InvalidRequest { field: field.to_owned(), problem });
+    }
+    Ok(lower_case(cluster))
 }
 
 /// RDS stores identifiers in lower case whatever they were created with; answers are compared with the request.

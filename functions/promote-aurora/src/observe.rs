@@ -7,11 +7,12 @@ use failover::contract::{ClusterArn, PromotionMode, Timestamp};
 use failover::env::millis;
 use failover::error::Error;
 use failover::runtime::Toolbox;
-use failover::step::LastChange;
+use failover::step::{LastChange, Plan};
 
+use crate::events;
 use crate::plan::{
-    Action, Global, Instance, Lag, LagReport, Member, Observation, OurChange, Promotion, REPLICATED_RECENTLY, Source,
-    Target, Transition,
+    Action, Global, Instance, Lag, LagReport, Member, Observation, OurChange, Promotion, REPLICATED_RECENTLY,
+    SecurityGroup, Source, Takeover, Target, Transition, plan,
 };
 
 /// A data point of the lag stands for this long, in seconds: the finest that Aurora publishes.
@@ -29,8 +30,9 @@ pub(crate) async fn observe(
 ) -> Result<Observation, Error> {
     let region = request.target.region();
     let rds = aws_sdk_rds::Client::new(&tools.clients.reading(&region));
-    // Once a change was made, the lag of before it is in the record, and the metric is on its way out.
-    let lag = async { if last.is_none() { lag(tools, &request.target).await } else { None } };
+    let made = last.and_then(|last| last.action.takeover(last.at));
+    // Once the promotion was sent, the lag of before it is in the record, and the metric is on its way out.
+    let lag = async { if made.is_none() { lag(tools, &request.target).await } else { None } };
     let (global, cluster, instances, lag) = tokio::join!(
         global_cluster(tools, &rds, request),
         cluster(tools, &rds, &request.target),
@@ -43,28 +45,39 @@ pub(crate) async fn observe(
         Some(writer) => Some(source(tools, &writer).await?),
         None => None,
     };
-    Ok(Observation {
-        report: report(global.as_ref(), request, last, lag.as_ref()),
+    let restored = last.filter(|last| matches!(last.action, Action::Restoration(_)));
+    let seen = Observation {
+        report: report(global.as_ref(), request, made.map(|(takeover, _)| takeover), lag.as_ref()),
         global,
         target,
         source,
         lag,
-        our_change: last.map(|last| OurChange { at: last.at }),
-    })
+        our_change: made.map(|(_, at)| OurChange { at }),
+        restored_at: restored.map(|last| last.at),
+        write_fencing: None,
+    };
+    let write_fencing = match made {
+        Some((takeover, at)) if tells_of_fencing(request, &seen, tools) => {
+            Some(events::read(tools, takeover, at).await)
+        }
+        Some(_) | None => None,
+    };
+    Ok(Observation { write_fencing, ..seen })
 }
 
-/// What has to be in the answer however the step was interrupted: from the recorded change, else as it is now.
-fn report(
-    global: Option<&Global>,
-    request: &Promotion,
-    last: Option<&LastChange<Action>>,
-    lag: Option<&Lag>,
-) -> LagReport {
-    if let Some(LastChange { action, .. }) = last {
+/// Whether this is the look that ends an unplanned managed failover of ours: the only one that asks for the events.
+fn tells_of_fencing(request: &Promotion, seen: &Observation, tools: &Toolbox) -> bool {
+    let done = || matches!(plan(request, seen, tools.env.now()), Plan::AlreadyDone { .. });
+    request.mode == PromotionMode::Failover && done()
+}
+
+/// What has to be in the answer however the step was interrupted: from the recorded promotion, else as it is now.
+fn report(global: Option<&Global>, request: &Promotion, made: Option<&Takeover>, lag: Option<&Lag>) -> LagReport {
+    if let Some(takeover) = made {
         return LagReport {
-            lag_ms_before: action.lag_ms_before,
-            data_loss_exposure_ms: action.data_loss_exposure_ms,
-            writer_before: action.expected_writer.clone(),
+            lag_ms_before: takeover.lag_ms_before,
+            data_loss_exposure_ms: takeover.data_loss_exposure_ms,
+            writer_before: takeover.expected_writer.clone(),
         };
     }
     LagReport {
@@ -140,13 +153,24 @@ fn target(cluster: &DbCluster, instances: &[DbInstance]) -> Target {
             id: id.to_owned(),
             status: status_of(id),
             is_writer: member.is_cluster_writer().unwrap_or_default(),
+            parameters: member.db_cluster_parameter_group_status().map(str::to_owned),
         })
     });
     Target {
         status: cluster.status().unwrap_or_default().to_owned(),
         engine_version: cluster.engine_version().map(str::to_owned),
+        parameter_group: cluster.db_cluster_parameter_group().map(str::to_owned),
+        security_groups: security_groups(cluster),
         instances: members.collect(),
     }
+}
+
+pub(crate) fn security_groups(cluster: &DbCluster) -> Vec<SecurityGroup> {
+    let groups = cluster.vpc_security_groups().iter().filter_map(|group| {
+        let id = group.vpc_security_group_id()?.to_owned();
+        Some(SecurityGroup { id, status: group.status().unwrap_or_default().to_owned() })
+    });
+    groups.collect()
 }
 
 /// The writer, where a decision hangs on whether it answers: a switchover that is still to be made.
@@ -157,13 +181,17 @@ fn needed_source(request: &Promotion, global: Option<&Global>) -> Option<Cluster
 }
 
 /// A planned switchover needs the source Region; whether it answers is an observation.
-async fn source(tools: &Toolbox, writer: &ClusterArn) -> Result<Source, Error> {
+pub(crate) async fn source(tools: &Toolbox, writer: &ClusterArn) -> Result<Source, Error> {
     let rds = aws_sdk_rds::Client::new(&tools.clients.reading(&writer.region()));
     let read = rds.describe_db_clusters().db_cluster_identifier(writer.cluster_id().as_str()).send();
     match tools.calls.call("rds", "DescribeDBClusters", read).await {
         Ok(answer) => {
             let cluster = answer.db_clusters().first();
-            Ok(Source::Answers { status: cluster.and_then(DbCluster::status).unwrap_or("unknown").to_owned() })
+            Ok(Source::Answers {
+                status: cluster.and_then(DbCluster::status).unwrap_or("unknown").to_owned(),
+                engine_version: cluster.and_then(DbCluster::engine_version).map(str::to_owned),
+                parameter_group: cluster.and_then(DbCluster::db_cluster_parameter_group).map(str::to_owned),
+            })
         }
         Err(error) if matches!(error.meaning, Meaning::Unreachable | Meaning::Unavailable) => {
             Ok(Source::Silent { problem: error.to_string() })

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use failover::contract::{ClusterArn, ClusterId, PromotionMode, RunContext, Timestamp};
 use failover::step::Plan;
 use promote_aurora::plan::{
-    Action, Global, Instance, JUST_CHANGED, LATER, Lag, LagReport, Member, Observation, OurChange, Promotion, SOON,
-    Source, Target, Transition, plan,
+    Action, Global, Instance, JUST_CHANGED, LATER, Lag, LagReport, Member, Observation, OurChange, Promotion,
+    Restoration, SOON, SecurityGroup, Source, Takeover, Target, Transition, plan,
 };
 use proptest::prelude::*;
 
@@ -29,7 +29,29 @@ fn ireland() -> ClusterArn {
 
 fn to_ireland(mode: PromotionMode) -> Promotion {
     let global_cluster = ClusterId::parse("trading-global").expect("an id");
-    Promotion { run: RunContext::default(), global_cluster, target: ireland(), mode }
+    Promotion { run: RunContext::default(), global_cluster, target: ireland(), mode, security_groups: None }
+}
+
+fn groups(ids: &[&str]) -> BTreeSet<String> {
+    ids.iter().map(ToString::to_string).collect()
+}
+
+/// To be promoted with the group it serves with.
+fn serving(mode: PromotionMode) -> Promotion {
+    Promotion { security_groups: Some(groups(&["sg-5e5e5e5e"])), ..to_ireland(mode) }
+}
+
+fn has_groups(seen: &mut Observation, ids: &[&str]) {
+    target(seen).security_groups =
+        ids.iter().map(|id| SecurityGroup { id: (*id).to_owned(), status: "active".to_owned() }).collect();
+}
+
+fn source(status: &str, version: &str) -> Source {
+    Source::Answers {
+        status: status.to_owned(),
+        engine_version: Some(version.to_owned()),
+        parameter_group: Some("trading".to_owned()),
+    }
 }
 
 fn member(arn: ClusterArn, is_writer: bool) -> Member {
@@ -37,7 +59,7 @@ fn member(arn: ClusterArn, is_writer: bool) -> Member {
 }
 
 fn instance(status: &str, is_writer: bool) -> Instance {
-    Instance { id: "trading-dr-1".to_owned(), status: status.to_owned(), is_writer }
+    Instance { id: "trading-dr-1".to_owned(), status: status.to_owned(), is_writer, parameters: None }
 }
 
 /// Frankfurt writes, Ireland follows a quarter of a second behind, nothing is pending.
@@ -51,11 +73,15 @@ fn in_order() -> Observation {
         target: Some(Target {
             status: "available".to_owned(),
             engine_version: Some("16.6".to_owned()),
+            parameter_group: Some("trading".to_owned()),
+            security_groups: vec![SecurityGroup { id: "sg-5e5e5e5e".to_owned(), status: "active".to_owned() }],
             instances: vec![instance("available", false)],
         }),
-        source: Some(Source::Answers { status: "available".to_owned() }),
+        source: Some(source("available", "16.6")),
         lag: Some(Lag { ms: 250, at: NOW }),
         our_change: None,
+        restored_at: None,
+        write_fencing: None,
         report: LagReport { lag_ms_before: Some(250), data_loss_exposure_ms: None, writer_before: Some(frankfurt()) },
     }
 }
@@ -110,10 +136,16 @@ fn proof(request: &Promotion, seen: &Observation) -> String {
     proof
 }
 
-fn action(request: &Promotion, seen: &Observation) -> Action {
+fn action(request: &Promotion, seen: &Observation) -> Takeover {
     let decided = plan(request, seen, NOW);
-    let Plan::Act(action) = decided else { panic!("expected an action, got {decided:?}") };
+    let Plan::Act(Action::Takeover(action)) = decided else { panic!("expected a promotion, got {decided:?}") };
     action
+}
+
+fn restored(request: &Promotion, seen: &Observation) -> Restoration {
+    let decided = plan(request, seen, NOW);
+    let Plan::Act(Action::Restoration(action)) = decided else { panic!("expected a restoration, got {decided:?}") };
+    *action
 }
 
 #[test]
@@ -184,10 +216,170 @@ fn a_source_region_that_falls_silent_just_after_the_switchover_was_sent_is_waite
 }
 
 #[test]
-fn a_switchover_waits_until_the_present_writer_is_available() {
+fn a_switchover_is_not_begun_while_the_present_writer_or_the_target_is_not_available() {
+    let mut writer = in_order();
+    writer.source = Some(source("modifying", "16.6"));
+    let mut secondary = in_order();
+    target(&mut secondary).status = "modifying".to_owned();
+    for (mut seen, whose) in [(writer, "the present writer"), (secondary, "take over")] {
+        let (reason, cure) = refusal(&to_ireland(PromotionMode::Switchover), &seen);
+        assert!(reason.contains("modifying") && reason.contains(whose), "{reason}");
+        assert!(cure.contains("start again"), "{cure}");
+        // Once it was sent, this is part of it.
+        seen.our_change = Some(changed(200_000));
+        assert!(waiting(&to_ireland(PromotionMode::Switchover), &seen).contains("modifying"));
+    }
+}
+
+#[test]
+fn an_unplanned_promotion_waits_for_a_target_that_is_not_available() {
     let mut seen = in_order();
-    seen.source = Some(Source::Answers { status: "modifying".to_owned() });
-    assert!(waiting(&to_ireland(PromotionMode::Switchover), &seen).contains("modifying"));
+    target(&mut seen).status = "modifying".to_owned();
+    for mode in [PromotionMode::Failover, PromotionMode::Detach] {
+        assert!(waiting(&to_ireland(mode), &seen).contains("modifying"));
+    }
+}
+
+#[test]
+fn a_switchover_between_different_versions_is_refused_with_both() {
+    for (of_writer, fits) in [("16.4", false), ("15.6", false), ("16.6.2", true)] {
+        let mut seen = in_order();
+        seen.source = Some(source("available", of_writer));
+        if fits {
+            action(&to_ireland(PromotionMode::Switchover), &seen);
+            continue;
+        }
+        let (reason, cure) = refusal(&to_ireland(PromotionMode::Switchover), &seen);
+        assert!(reason.contains(of_writer) && reason.contains("16.6"), "{reason}");
+        assert!(cure.contains("one version"), "{cure}");
+    }
+}
+
+#[test]
+fn a_switchover_needs_a_target_that_is_known_to_be_connected_and_an_unplanned_promotion_does_not() {
+    for status in [None, Some("a status of next year".to_owned())] {
+        let mut seen = in_order();
+        members(&mut seen)[1].synchronization = status;
+        let (reason, cure) = refusal(&to_ireland(PromotionMode::Switchover), &seen);
+        assert!(reason.contains("synchronisation status"), "{reason}");
+        assert!(cure.contains("connected"), "{cure}");
+        action(&to_ireland(PromotionMode::Failover), &seen);
+    }
+}
+
+#[test]
+fn a_switchover_to_the_only_member_is_refused_since_the_data_may_be_in_a_detached_cluster() {
+    let mut seen = taken_over();
+    members(&mut seen).remove(0);
+    let (reason, cure) = refusal(&to_ireland(PromotionMode::Switchover), &seen);
+    assert!(reason.contains("only member"), "{reason}");
+    assert!(cure.contains("remove every member"), "{cure}");
+    // Unless this operation made it the writer.
+    seen.our_change = Some(changed(5_000));
+    proof(&to_ireland(PromotionMode::Switchover), &seen);
+    seen.our_change = None;
+    proof(&to_ireland(PromotionMode::Failover), &seen);
+}
+
+#[test]
+fn after_a_detach_the_refusal_says_what_to_rebuild_in_which_order_and_what_is_there_of_it() {
+    let (_, cure) = refusal(&to_ireland(PromotionMode::Switchover), &taken_out());
+    let places: Vec<usize> = [
+        "(1) global database trading-global: there, written by arn:aws:rds:eu-central-1",
+        "(2) secondary cluster arn:aws:rds:eu-west-1:123456789012:cluster:trading-dr: there, available, but no secondary",
+        "(3) DB instance: the present cluster has trading-dr-1",
+        "(4) DB cluster parameter group: there: trading",
+        "(5) synchronisation: none; wait",
+    ]
+    .iter()
+    .map(|words| cure.find(words).unwrap_or_else(|| panic!("{words:?} in {cure}")))
+    .collect();
+    assert!(places.is_sorted(), "{cure}");
+}
+
+#[test]
+fn what_is_to_be_rebuilt_is_said_also_when_nothing_of_it_is_there() {
+    let seen = Observation { global: None, target: None, ..in_order() };
+    let (_, cure) = refusal(&to_ireland(PromotionMode::Switchover), &seen);
+    for words in [
+        "(1) global database trading-global: there is none; create trading-global from the cluster that writes now",
+        "trading-dr: there is none; create trading-dr in eu-west-1",
+        "(3) DB instance: there is none; create at least one in trading-dr",
+        "(4) DB cluster parameter group: not known",
+    ] {
+        assert!(cure.contains(words), "{words:?} in {cure}");
+    }
+    let mut headless = in_order();
+    members(&mut headless).truncate(1);
+    members(&mut headless)[0].is_writer = false;
+    let (_, cure) = refusal(&to_ireland(PromotionMode::Switchover), &headless);
+    assert!(cure.contains("there, without a writer; delete it"), "{cure}");
+}
+
+#[test]
+fn a_detach_needs_no_global_database_so_nothing_is_to_be_rebuilt_for_it() {
+    let mut seen = taken_out();
+    seen.lag = None;
+    let (_, cure) = refusal(&to_ireland(PromotionMode::Detach), &seen);
+    assert!(!cure.contains("rebuild"), "{cure}");
+}
+
+#[test]
+fn an_isolated_target_gets_its_security_groups_back_before_it_is_promoted() {
+    for mode in MODES {
+        let mut seen = in_order();
+        has_groups(&mut seen, &["sg-0c105ed0"]);
+        let action = restored(&serving(mode), &seen);
+        assert_eq!((action.region, action.target), (ireland().region(), ireland()));
+        assert_eq!(action.restore_security_groups, groups(&["sg-5e5e5e5e"]));
+        assert_eq!((action.found_security_groups, action.after), (groups(&["sg-0c105ed0"]), None));
+        // Then the promotion.
+        has_groups(&mut seen, &["sg-5e5e5e5e"]);
+        seen.restored_at = Some(NOW);
+        assert_eq!(self::action(&serving(mode), &seen).mode, mode);
+    }
+}
+
+#[test]
+fn security_groups_are_left_alone_when_they_are_right_or_none_are_named() {
+    let mut seen = in_order();
+    action(&serving(PromotionMode::Failover), &seen);
+    has_groups(&mut seen, &["sg-0c105ed0"]);
+    action(&to_ireland(PromotionMode::Failover), &seen);
+}
+
+#[test]
+fn nothing_is_given_back_for_a_promotion_that_is_refused() {
+    let mut seen = in_order();
+    has_groups(&mut seen, &["sg-0c105ed0"]);
+    seen.source = Some(source("available", "15.6"));
+    refusal(&serving(PromotionMode::Switchover), &seen);
+    seen.source = Some(Source::Silent { problem: "timed out".to_owned() });
+    refusal(&serving(PromotionMode::Switchover), &seen);
+}
+
+#[test]
+fn a_target_that_writes_already_is_not_promoted_before_it_has_its_security_groups() {
+    let mut seen = taken_over();
+    has_groups(&mut seen, &["sg-0c105ed0"]);
+    assert_eq!(restored(&serving(PromotionMode::Failover), &seen).after, None);
+    has_groups(&mut seen, &["sg-5e5e5e5e"]);
+    proof(&serving(PromotionMode::Failover), &seen);
+}
+
+#[test]
+fn a_restoration_after_the_promotion_keeps_what_is_known_of_it() {
+    let mut seen = taken_out();
+    has_groups(&mut seen, &["sg-0c105ed0"]);
+    seen.our_change = Some(changed(30_000));
+    let action = restored(&serving(PromotionMode::Detach), &seen);
+    let (takeover, at) = action.after.clone().expect("the promotion");
+    assert_eq!((takeover.mode, takeover.expected_writer), (PromotionMode::Detach, Some(frankfurt())));
+    assert_eq!((takeover.lag_ms_before, at), (Some(250), changed(30_000).at));
+    let recorded = Action::Restoration(Box::new(action));
+    let read = serde_json::from_value(serde_json::to_value(&recorded).expect("JSON")).expect("an action");
+    assert_eq!(recorded, read);
+    assert_eq!(read.takeover(NOW).expect("the promotion").1, at);
 }
 
 #[test]
@@ -394,6 +586,10 @@ fn statuses() -> impl Strategy<Value = String> {
     proptest::sample::select(known.map(str::to_owned).to_vec())
 }
 
+fn versions() -> impl Strategy<Value = String> {
+    proptest::sample::select(vec!["16.6".to_owned(), "16.4".to_owned()])
+}
+
 fn clusters() -> impl Strategy<Value = ClusterArn> {
     proptest::sample::select(vec![frankfurt(), ireland(), arn("eu-west-3", "trading-fr")])
 }
@@ -418,9 +614,13 @@ prop_compose! {
     fn any_target()(
         status in statuses(),
         instances in proptest::collection::vec((statuses(), any::<bool>()), 0..3),
+        version in versions(),
+        isolated: bool,
     ) -> Target {
         let instances = instances.iter().map(|(status, is_writer)| instance(status, *is_writer)).collect();
-        Target { status, engine_version: None, instances }
+        let id = if isolated { "sg-0c105ed0" } else { "sg-5e5e5e5e" }.to_owned();
+        let security_groups = vec![SecurityGroup { id, status: "active".to_owned() }];
+        Target { status, engine_version: Some(version), parameter_group: None, security_groups, instances }
     }
 }
 
@@ -428,13 +628,13 @@ prop_compose! {
     fn any_observation()(
         global in proptest::option::weighted(0.9, any_global()),
         target in proptest::option::weighted(0.9, any_target()),
-        source in proptest::option::of(statuses()),
+        source_is in proptest::option::of((statuses(), versions())),
         source_answers: bool,
         lag in proptest::option::of(0u64..100_000),
         changed_ms_ago in proptest::option::of(0i64..200_000),
     ) -> Observation {
-        let source = source.map(|text| {
-            if source_answers { Source::Answers { status: text } } else { Source::Silent { problem: text } }
+        let source = source_is.map(|(text, version)| {
+            if source_answers { source(&text, &version) } else { Source::Silent { problem: text } }
         });
         Observation {
             global,
@@ -442,6 +642,8 @@ prop_compose! {
             source,
             lag: lag.map(|ms| Lag { ms, at: NOW }),
             our_change: changed_ms_ago.map(changed),
+            restored_at: None,
+            write_fencing: None,
             report: LagReport { lag_ms_before: lag, ..LagReport::default() },
         }
     }
@@ -459,8 +661,9 @@ proptest! {
         seen in any_observation(),
         mode in any_mode(),
     ) {
-        if let Plan::AlreadyDone { .. } = plan(&to_ireland(mode), &seen, NOW) {
+        if let Plan::AlreadyDone { .. } = plan(&serving(mode), &seen, NOW) {
             let target = seen.target.expect("a target");
+            prop_assert_eq!(target.group_ids(), groups(&["sg-5e5e5e5e"]));
             prop_assert_eq!(target.status, "available");
             prop_assert!(target.instances.iter().any(|one| one.is_writer && one.status == "available"));
             let member = seen.global.as_ref().and_then(|global| global.members.iter().find(|one| one.arn == ireland()));
@@ -479,13 +682,18 @@ proptest! {
         seen in any_observation(),
         mode in any_mode(),
     ) {
-        if let Plan::Act(action) = plan(&to_ireland(mode), &seen, NOW) {
+        if let Plan::Act(Action::Takeover(action)) = plan(&serving(mode), &seen, NOW) {
             let global = seen.global.expect("a global cluster");
             prop_assert!(global.transition.is_none());
             let member = global.members.iter().find(|one| one.arn == ireland()).expect("a member");
             prop_assert!(!member.is_writer);
             prop_assert_eq!(member.synchronization.as_deref(), Some("connected"));
-            prop_assert!(!seen.target.expect("a target").instances.is_empty());
+            let target = seen.target.expect("a target");
+            prop_assert!(!target.instances.is_empty());
+            prop_assert_eq!(target.group_ids(), groups(&["sg-5e5e5e5e"]));
+            if let (PromotionMode::Switchover, Some(Source::Answers { engine_version, .. })) = (mode, &seen.source) {
+                prop_assert_eq!(engine_version, &target.engine_version);
+            }
             prop_assert_eq!(&action.expected_writer, &global.writer());
             prop_assert_eq!(action.mode, mode);
             let exposure = if mode == PromotionMode::Switchover { Some(0) } else { seen.report.lag_ms_before };

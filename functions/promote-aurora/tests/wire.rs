@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use failover::contract::{self, PromoteRequest, StepResponse, StepStatus};
+use failover::contract::{self, PromoteRequest, Severity, StepResponse, StepStatus, Timestamp};
 use failover::error::{Error, ErrorCode, chain};
 use failover::testing::{self, FakeAws, Reply, START};
 use promote_aurora::PromoteAurora;
@@ -14,6 +14,10 @@ use serde_json::{Value, json};
 
 const FRANKFURT: &str = "arn:aws:rds:eu-central-1:123456789012:cluster:trading";
 const IRELAND: &str = "arn:aws:rds:eu-west-1:123456789012:cluster:trading-dr";
+const SERVING: &str = "sg-5e5e5e5e";
+const CLOSED: &str = "sg-0c105ed0";
+const BLOCKED: &str = "Attempt to block writes for DB cluster trading in Region eu-central-1 succeeded.";
+const TIMED_OUT: &str = "Attempt to block writes for DB cluster trading in Region eu-central-1 timed out.";
 const CHANGES: [(&str, &str, &str); 3] = [
     ("switchover", "SwitchoverGlobalCluster", "eu-central-1"),
     ("failover", "FailoverGlobalCluster", "eu-west-1"),
@@ -56,13 +60,50 @@ fn after(operation: &str) -> Reply {
     if operation == "RemoveFromGlobalCluster" { ireland_is_gone() } else { ireland_writes() }
 }
 
-fn cluster(id: &str, instance: &str) -> Reply {
+/// A cluster of one instance, with these security groups, each with its status.
+fn cluster_with(id: &str, instance: &str, version: &str, groups: &[(&str, &str)]) -> Reply {
+    let groups: Vec<String> = groups
+        .iter()
+        .map(|(id, status)| {
+            format!(
+                "<VpcSecurityGroupMembership><VpcSecurityGroupId>{id}</VpcSecurityGroupId><Status>{status}</Status>\
+                 </VpcSecurityGroupMembership>"
+            )
+        })
+        .collect();
+    let groups = groups.concat();
     Reply::xml(format!(
         "<DescribeDBClustersResponse><DescribeDBClustersResult><DBClusters><DBCluster>\
-         <DBClusterIdentifier>{id}</DBClusterIdentifier><Status>available</Status><EngineVersion>16.6</EngineVersion>\
+         <DBClusterIdentifier>{id}</DBClusterIdentifier><Status>available</Status>\
+         <EngineVersion>{version}</EngineVersion><DBClusterParameterGroup>trading</DBClusterParameterGroup>\
+         <VpcSecurityGroups>{groups}</VpcSecurityGroups>\
          <DBClusterMembers><DBClusterMember><DBInstanceIdentifier>{instance}</DBInstanceIdentifier>\
+         <DBClusterParameterGroupStatus>in-sync</DBClusterParameterGroupStatus>\
          <IsClusterWriter>true</IsClusterWriter></DBClusterMember></DBClusterMembers></DBCluster></DBClusters>\
          </DescribeDBClustersResult></DescribeDBClustersResponse>"
+    ))
+}
+
+fn cluster(id: &str, instance: &str) -> Reply {
+    cluster_with(id, instance, "16.6", &[(SERVING, "active")])
+}
+
+/// Events, each with its seconds after [`START`] and its message.
+fn events(events: &[(i64, &str)]) -> Reply {
+    let events: Vec<String> = events
+        .iter()
+        .map(|(seconds, message)| {
+            let at = Timestamp::from_millis(START.as_millis() + seconds * 1000);
+            format!(
+                "<Event><SourceIdentifier>trading-1</SourceIdentifier><SourceType>db-instance</SourceType>\
+                 <Message>{message}</Message><Date>{at}</Date></Event>"
+            )
+        })
+        .collect();
+    let events = events.concat();
+    Reply::xml(format!(
+        "<DescribeEventsResponse><DescribeEventsResult><Events>{events}</Events></DescribeEventsResult>\
+         </DescribeEventsResponse>"
     ))
 }
 
@@ -94,6 +135,7 @@ fn in_order() -> FakeAws {
     aws.on_in("eu-central-1", "rds", "DescribeDBClusters", [cluster("trading", "trading-1")]);
     aws.on("rds", "DescribeDBInstances", [instances()]);
     aws.on("cloudwatch", "GetMetricData", [lag(411.2)]);
+    aws.on("rds", "DescribeEvents", [events(&[])]);
     aws
 }
 
@@ -185,8 +227,9 @@ async fn the_reads_ask_for_nothing_but_this_global_cluster_this_target_and_its_l
             "ScanBy": "TimestampDescending",
         })
     );
-    // The source Region may be gone: a failover asks it nothing.
-    assert!(aws.requests().iter().all(|request| request.region == "eu-west-1"));
+    // The source Region may be gone: a failover asks it nothing, but for events once all is done.
+    let asked = aws.requests().into_iter().filter(|request| request.region != "eu-west-1");
+    assert_eq!(asked.map(|request| request.operation).collect::<Vec<_>>(), ["DescribeEvents"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -436,11 +479,234 @@ async fn a_lag_that_cannot_be_read_is_unknown_and_stops_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failover_out_of_a_lost_region_asks_it_nothing() {
+async fn a_failover_out_of_a_lost_region_waits_two_seconds_for_its_events_at_most_and_is_done() {
     let aws = obedient("FailoverGlobalCluster");
     aws.lose_region("eu-central-1");
     let response = invoke(&aws, request("failover")).await.expect("done");
     assert_eq!(response.status, StepStatus::Done);
+    assert_eq!(response.observed["write_fencing"]["outcome"], "unknown");
+    let detail = response.observed["write_fencing"]["detail"].to_string();
+    assert!(detail.contains("eu-central-1 did not answer within 2 s"), "{detail}");
+    assert!((2_000..3_000).contains(&response.elapsed_ms), "{}", response.elapsed_ms);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failover_says_whether_aurora_kept_the_old_writer_from_writing_in_whichever_region_it_is_recorded() {
+    for (region, message, outcome) in [
+        ("eu-central-1", BLOCKED, "confirmed"),
+        ("eu-west-1", BLOCKED, "confirmed"),
+        ("eu-west-1", TIMED_OUT, "timed_out"),
+        ("eu-west-1", "DB instance restarted", "unknown"),
+    ] {
+        let aws = obedient("FailoverGlobalCluster");
+        aws.on_in(region, "rds", "DescribeEvents", [events(&[(1, message)])]);
+        let response = invoke(&aws, request("failover")).await.expect("done");
+        let said = &response.observed["write_fencing"];
+        assert_eq!(said["outcome"], outcome, "{region} {message}");
+        if outcome != "unknown" {
+            assert_eq!((&said["detail"], &said["at"]), (&json!(message), &json!("2026-11-21T04:00:01Z")));
+        }
+        let asked = aws.requests_to("rds", "DescribeEvents");
+        assert_eq!(asked.len(), 2, "one look in each Region");
+        assert_eq!(asked[0].body["StartTime"], "2026-11-21T03:59:55Z");
+        assert_eq!(asked[0].body["MaxRecords"], "100");
+        // It is in the record, too.
+        let again = invoke(&aws, request("failover")).await.expect("done before");
+        assert_eq!((again.from_ledger, &again.observed["write_fencing"]), (true, said));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_that_cannot_be_read_leave_it_unknown_and_fail_nothing() {
+    for failure in [Reply::Reset, Reply::Silence, Reply::error("AccessDenied", "no")] {
+        let aws = obedient("FailoverGlobalCluster");
+        aws.on("rds", "DescribeEvents", [failure]);
+        let response = invoke(&aws, request("failover")).await.expect("done");
+        assert_eq!(response.status, StepStatus::Done);
+        assert_eq!(response.observed["write_fencing"]["outcome"], "unknown");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_said_of_write_fencing_where_aurora_does_none_of_its_own_or_not_for_us() {
+    for mode in ["switchover", "detach"] {
+        let operation = CHANGES.into_iter().find(|(name, ..)| *name == mode).expect("a mode").1;
+        let aws = obedient(operation);
+        let response = invoke(&aws, request(mode)).await.expect(mode);
+        assert_eq!(response.observed.get("write_fencing"), None, "{mode}");
+        assert_eq!(aws.requests_to("rds", "DescribeEvents"), [], "{mode}");
+    }
+    let aws = in_order();
+    aws.on("rds", "DescribeGlobalClusters", [ireland_writes()]);
+    invoke(&aws, request("failover")).await.expect("done by somebody else");
+    assert_eq!(aws.requests_to("rds", "DescribeEvents"), []);
+}
+
+/// Ireland was isolated when it was left; it is to be promoted with the group it serves with.
+fn isolated(operation: &str) -> FakeAws {
+    let aws = obedient(operation);
+    let ireland = |group| cluster_with("trading-dr", "trading-dr-1", "16.6", &[(group, "active")]);
+    aws.on_in("eu-west-1", "rds", "DescribeDBClusters", [ireland(CLOSED), ireland(SERVING)]);
+    let seen = [frankfurt_writes(), frankfurt_writes(), after(operation)];
+    aws.on("rds", "DescribeGlobalClusters", seen);
+    aws.on("rds", "ModifyDBCluster", [accepted("ModifyDBCluster")]);
+    aws
+}
+
+fn serving(mode: &str) -> Value {
+    json!({ "run": { "failover_id": "f-1" }, "mode": mode, "security_group_ids": [SERVING] })
+}
+
+/// The changes that were sent, in order.
+fn changes(aws: &FakeAws) -> Vec<String> {
+    let reads =
+        ["DescribeGlobalClusters", "DescribeDBClusters", "DescribeDBInstances", "DescribeEvents", "GetMetricData"];
+    let names = aws.requests().into_iter().map(|request| request.operation);
+    names.filter(|name| !reads.contains(&name.as_str())).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_isolated_target_gets_its_security_groups_back_and_is_promoted_in_the_same_invocation() {
+    for (mode, operation, _) in CHANGES {
+        let aws = isolated(operation);
+        let response = invoke(&aws, serving(mode)).await.expect(mode);
+        assert_eq!(response.status, StepStatus::Done, "{mode}");
+        assert_eq!(changes(&aws), ["ModifyDBCluster", operation], "{mode}");
+        let [restored] = &aws.requests_to("rds", "ModifyDBCluster")[..] else { panic!("once") };
+        assert_eq!(restored.region, "eu-west-1");
+        assert_eq!(
+            restored.body,
+            json!({ "Action": "ModifyDBCluster", "Version": "2014-10-31", "DBClusterIdentifier": "trading-dr",
+                    "VpcSecurityGroupIds.VpcSecurityGroupId.1": SERVING, "ApplyImmediately": "true" })
+        );
+        // What is reported of the promotion is what was seen before it, not before the restoration alone.
+        assert_eq!(response.observed["lag_ms_before"], 412, "{mode}");
+        assert_eq!(response.observed["writer_before"], FRANKFURT, "{mode}");
+        assert_eq!(response.action["mode"], mode);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invocation_that_dies_while_giving_groups_back_is_taken_over_and_promotes() {
+    let aws = isolated("RemoveFromGlobalCluster");
+    aws.on("rds", "ModifyDBCluster", [Reply::Silence]);
+    tokio::time::timeout(Duration::from_secs(2), invoke(&aws, serving("detach"))).await.expect_err("killed");
+    tokio::time::advance(Duration::from_secs(30)).await;
+    let response = invoke(&aws, serving("detach")).await.expect("taken over");
+    assert_eq!((response.status, response.attempt), (StepStatus::Done, 2));
+    assert_eq!(changes(&aws), ["ModifyDBCluster", "RemoveFromGlobalCluster"]);
+    assert_eq!(response.observed["data_loss_exposure_ms"], 412);
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_that_do_not_show_are_not_given_twice_at_once_and_nothing_is_promoted_without_them() {
+    let aws = isolated("FailoverGlobalCluster");
+    let closed = cluster_with("trading-dr", "trading-dr-1", "16.6", &[(CLOSED, "active")]);
+    aws.on_in("eu-west-1", "rds", "DescribeDBClusters", [closed]);
+    let response = invoke(&aws, serving("failover")).await.expect("under way");
+    assert_eq!(response.status, StepStatus::InProgress);
+    assert_eq!(changes(&aws), ["ModifyDBCluster"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_security_group_that_does_not_exist_is_refused_with_what_aws_says() {
+    let aws = isolated("FailoverGlobalCluster");
+    let message = "Invalid security group , groupId= sg-5e5e5e5e, groupName=.";
+    aws.on("rds", "ModifyDBCluster", [Reply::error("InvalidParameterValue", message)]);
+    let error = invoke(&aws, serving("failover")).await.expect_err("refused");
+    assert_eq!(error.code(), ErrorCode::Refused);
+    assert!(error.to_string().contains(SERVING), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switchover_between_different_versions_changes_nothing() {
+    let aws = in_order();
+    let older = cluster_with("trading", "trading-1", "16.4", &[(SERVING, "active")]);
+    aws.on_in("eu-central-1", "rds", "DescribeDBClusters", [older]);
+    let error = invoke(&aws, request("switchover")).await.expect_err("refused");
+    assert_eq!(error.code(), ErrorCode::Refused);
+    assert!(error.to_string().contains("16.4"), "{error}");
+    assert_eq!(changes(&aws), Vec::<String>::new());
+}
+
+/// Check and severity of each finding.
+fn found(response: &StepResponse) -> Vec<(&str, Severity)> {
+    response.findings.iter().map(|finding| (finding.check.as_str(), finding.severity)).collect()
+}
+
+fn preflight(mut request: Value) -> Value {
+    request["run"]["preflight"] = json!(true);
+    request
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preflight_finds_all_well_and_changes_nothing() {
+    for (mode, ..) in CHANGES {
+        let aws = in_order();
+        let response = invoke(&aws, preflight(serving(mode))).await.expect("checked");
+        assert_eq!(response.status, StepStatus::Checked);
+        let names: Vec<&str> = found(&response).into_iter().map(|(check, _)| check).collect();
+        assert_eq!(
+            names,
+            [
+                "step-can-run",
+                "global-cluster-exists",
+                "target-is-a-member",
+                "target-has-an-instance",
+                "members-are-synchronised",
+                "engine-versions-match",
+                "parameter-groups-match",
+                "replication-lag",
+                "serving-security-groups",
+            ]
+        );
+        assert!(found(&response).iter().all(|(_, severity)| *severity == Severity::Ok), "{:?}", response.findings);
+        assert_eq!(changes(&aws), Vec::<String>::new());
+        assert!(aws.ledger_item(&key()).is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preflight_with_a_silent_source_region_knows_all_but_what_only_that_can_tell() {
+    let aws = in_order();
+    aws.lose_region("eu-central-1");
+    let response = invoke(&aws, preflight(request("failover"))).await.expect("checked");
+    let unknown: Vec<&str> = found(&response)
+        .into_iter()
+        .filter(|(_, severity)| *severity != Severity::Ok)
+        .map(|(check, severity)| {
+            assert_eq!(severity, Severity::Unknown, "{check}");
+            check
+        })
+        .collect();
+    assert_eq!(unknown, ["engine-versions-match", "parameter-groups-match"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preflight_after_a_detach_lists_what_has_to_be_rebuilt() {
+    let aws = in_order();
+    aws.on("rds", "DescribeGlobalClusters", [ireland_is_gone()]);
+    let response = invoke(&aws, preflight(request("switchover"))).await.expect("checked");
+    let rebuild: Vec<(&str, Severity)> =
+        found(&response).into_iter().filter(|(check, _)| check.starts_with("rebuild-")).collect();
+    assert_eq!(
+        rebuild,
+        [
+            ("rebuild-global-database", Severity::Ok),
+            ("rebuild-secondary-cluster", Severity::Blocker),
+            ("rebuild-instance", Severity::Blocker),
+            ("rebuild-parameter-group", Severity::Ok),
+            ("rebuild-synchronisation", Severity::Blocker),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preflight_that_cannot_read_the_target_says_so_and_nothing_else() {
+    let aws = in_order();
+    aws.lose_region("eu-west-1");
+    let response = invoke(&aws, preflight(request("failover"))).await.expect("checked");
+    assert_eq!(found(&response), [("step-can-run", Severity::Unknown)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -494,6 +760,8 @@ async fn a_request_that_cannot_be_used_is_refused_with_the_field_before_anything
         (json!({}), "mode"),
         (json!({ "mode": "failover", "force": true }), "force"),
         (json!({ "mode": "failover", "run": { "failover_id": "a b" } }), "run.failover_id"),
+        (json!({ "mode": "failover", "security_group_ids": [] }), "security_group_ids"),
+        (json!({ "mode": "failover", "security_group_ids": ["serving"] }), "security_group_ids[0]"),
     ] {
         let aws = in_order();
         let error = invoke(&aws, request.clone()).await.expect_err(field);
@@ -529,6 +797,8 @@ fn the_sample_events_are_requests_of_each_mode() {
         (include_str!("../events/failover.json"), "failover"),
         (include_str!("../events/detach.json"), "detach"),
         (include_str!("../events/dry-run.json"), "failover"),
+        (include_str!("../events/preflight.json"), "failover"),
+        (include_str!("../events/security-groups.json"), "switchover"),
     ] {
         let event: Value = serde_json::from_str(event).expect("JSON");
         assert_eq!(event["mode"], mode);

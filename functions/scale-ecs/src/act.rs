@@ -1,7 +1,7 @@
 //! One action: for each service its limits first, then its count. Every call sets absolute values.
 
 use aws_sdk_applicationautoscaling::Client as AutoScaling;
-use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
+use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace, SuspendedState};
 use aws_sdk_ecs::Client as Ecs;
 use failover::aws_call::{CallError, Meaning, Sent};
 use failover::contract::Region;
@@ -12,7 +12,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use crate::observe::resource_id;
-use crate::plan::{Action, Limits, ServiceChange};
+use crate::plan::{Action, Registration, ServiceChange};
 
 /// So many services are changed at the same time.
 const CONCURRENT: usize = 4;
@@ -57,7 +57,15 @@ impl<'a> Services<'a> {
         outcome
     }
 
-    async fn register(&self, service: &str, limits: Limits) -> Result<(), CallError> {
+    async fn register(&self, service: &str, limits: Registration) -> Result<(), CallError> {
+        // Left out, what is suspended stays so.
+        let suspended = limits.suspend.map(|all| {
+            SuspendedState::builder()
+                .dynamic_scaling_in_suspended(all)
+                .dynamic_scaling_out_suspended(all)
+                .scheduled_scaling_suspended(all)
+                .build()
+        });
         let change = self
             .autoscaling
             .register_scalable_target()
@@ -65,7 +73,8 @@ impl<'a> Services<'a> {
             .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
             .resource_id(resource_id(self.cluster, service))
             .min_capacity(whole(limits.min))
-            .max_capacity(whole(limits.max));
+            .max_capacity(whole(limits.max))
+            .set_suspended_state(suspended);
         let sent = change.send();
         self.tools.calls.call("application-autoscaling", "RegisterScalableTarget", sent).await.map(drop)
     }

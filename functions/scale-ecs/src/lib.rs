@@ -3,13 +3,19 @@
 //!
 //! It scales out; it never lowers a minimum, and lowers a count only where the request says so. It is done when the
 //! tasks run, not when ECS took the order.
+//!
+//! The opposite is the fence (X1): the services of the Region that is left get no tasks, and nothing that brings tasks
+//! back. See [`plan`].
 
 mod act;
+pub mod checks;
 mod observe;
 pub mod plan;
+mod preflight;
 mod request;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use failover::aws_call::CallError;
 use failover::contract::{Finding, RunContext, ScaleRequest, StepResponse, Timestamp};
@@ -63,8 +69,12 @@ impl Step for ScaleEcs {
         request.resource()
     }
 
+    fn budget(request: &Scaling) -> Option<Duration> {
+        request.budget
+    }
+
     async fn preflight(&self, request: &Scaling) -> Vec<Finding> {
-        vec![step::check_decision(self, &self.tools, request).await]
+        preflight::preflight(self, &self.tools, request).await
     }
 
     async fn observe(&self, request: &Scaling, last: Option<&LastChange<Action>>) -> Result<Observation, Error> {
@@ -75,7 +85,8 @@ impl Step for ScaleEcs {
         plan::plan(request, seen)
     }
 
-    async fn act(&self, _: &Scaling, action: &Action, deadline: Deadline) -> Result<Option<String>, CallError> {
-        act::act(&self.tools, action, deadline).await.map(|()| None)
+    async fn act(&self, request: &Scaling, action: &Action, deadline: Deadline) -> Result<Option<String>, CallError> {
+        let outcome = act::act(&self.tools, action, deadline).await.map(|()| None);
+        if request.is_fence() { outcome.map_err(CallError::in_a_region_that_may_be_gone) } else { outcome }
     }
 }

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_applicationautoscaling::Client as AutoScaling;
-use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
+use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScalableTarget, ServiceNamespace};
 use aws_sdk_ecs::Client as Ecs;
-use aws_sdk_ecs::types::{Failure, SchedulingStrategy, Service as EcsService};
+use aws_sdk_ecs::types::{
+    CapacityProviderStrategyItem, Failure, LaunchType, SchedulingStrategy, Service as EcsService,
+};
 use failover::aws_call::{CallError, Meaning};
 use failover::contract::{Capacity, ServiceSelection, Timestamp};
 use failover::env::millis;
@@ -16,7 +18,8 @@ use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::plan::{
-    Absent, Action, Limits, Observation, PlacementFailure, RECENT_EVENTS, Service, Source, is_placement_failure,
+    Absent, Action, Compute, Leaving, Limits, Observation, PlacementFailure, RECENT_EVENTS, Service, Source,
+    Suspension, is_placement_failure,
 };
 use crate::request::{MOST_SERVICES, Scaling};
 
@@ -33,20 +36,39 @@ const CONCURRENT: usize = 4;
 /// Looks at AWS.
 ///
 /// # Errors
-/// Reads in the target Region that fail. A source Region that does not answer is an observation.
+/// Reads in the target Region that fail. A source Region that does not answer is an observation, and so is a Region that
+/// is fenced.
 pub(crate) async fn observe(
     tools: &Toolbox,
     request: &Scaling,
     last: Option<&LastChange<Action>>,
 ) -> Result<Observation, Error> {
     let decided = last.map(|last| decided(&last.action));
-    let mut seen = Observation { services: Vec::new(), absent: Vec::new(), too_many: false, source: None, decided };
-    let config = tools.clients.reading(&request.region);
+    match look(tools, request, last, decided.as_ref()).await {
+        Ok(seen) => Ok(Observation { decided, ..seen }),
+        Err(Error::Transient { source, .. }) if request.is_fence() && source.is_silence() => {
+            Ok(Observation { decided, silent: Some(source.to_string()), ..Observation::default() })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn look(
+    tools: &Toolbox,
+    request: &Scaling,
+    last: Option<&LastChange<Action>>,
+    decided: Option<&BTreeMap<String, u32>>,
+) -> Result<Observation, Error> {
+    let mut seen = Observation::default();
+    // A fence asks a Region that may be gone: one try for each look, so that several looks fit into its time.
+    let config =
+        if request.is_fence() { tools.clients.once(&request.region) } else { tools.clients.reading(&request.region) };
     let ecs = Reader { tools, ecs: Ecs::new(&config), cluster: &request.cluster };
-    let names = match (&seen.decided, &request.services) {
-        (Some(decided), _) => decided.keys().cloned().collect(),
-        (None, ServiceSelection::Named(names)) => names.clone(),
-        (None, ServiceSelection::All) => match ecs.list().await {
+    let names = match (decided, &request.services) {
+        (_, ServiceSelection::Named(names)) => names.clone(),
+        // A fence is about whatever is there now; a scaling about what it decided on.
+        (Some(decided), ServiceSelection::All) if !request.is_fence() => decided.keys().cloned().collect(),
+        (_, ServiceSelection::All) => match ecs.list().await {
             Ok(names) => names,
             Err(error) => return without_cluster(request, error, seen),
         },
@@ -59,7 +81,7 @@ pub(crate) async fn observe(
     let (described, limits, source) = tokio::join!(
         ecs.describe(&names),
         limits(tools, &autoscaling, &request.cluster, &names),
-        source(tools, request, &names, seen.decided.is_some()),
+        source(tools, request, &names, decided.is_some()),
     );
     seen.source = source?;
     let (services, failures) = match described {
@@ -69,7 +91,7 @@ pub(crate) async fn observe(
     let limits = limits?;
     let since = last.map_or_else(|| recently(tools), |last| last.at);
     for service in services {
-        add(&mut seen, &service, &limits, since, matches!(request.services, ServiceSelection::All));
+        add(&mut seen, request, &service, &limits, since);
     }
     seen.absent.extend(failures.iter().map(absent));
     seen.services.sort_by(|one, other| one.name.cmp(&other.name));
@@ -95,25 +117,54 @@ fn recently(tools: &Toolbox) -> Timestamp {
     Timestamp::from_millis(tools.env.now().as_millis().saturating_sub(back))
 }
 
-fn add(seen: &mut Observation, service: &EcsService, limits: &BTreeMap<String, Limits>, since: Timestamp, all: bool) {
+fn add(
+    seen: &mut Observation,
+    request: &Scaling,
+    service: &EcsService,
+    limits: &BTreeMap<String, Limits>,
+    since: Timestamp,
+) {
     let name = service.service_name().unwrap_or_default().to_owned();
     let status = service.status().unwrap_or_default();
+    let (running, pending) = (count(service.running_count()), count(service.pending_count()));
     if status != "ACTIVE" {
         // A service on its way out is listed with the others, but nobody asked for it by name.
-        if !all {
+        if matches!(request.services, ServiceSelection::Named(_)) {
             seen.absent.push(Absent { name, reason: status.to_owned() });
+        } else if request.is_fence() {
+            seen.leaving.push(Leaving { name, tasks: running.saturating_add(pending) });
         }
         return;
     }
     seen.services.push(Service {
         desired: count(service.desired_count()),
-        running: count(service.running_count()),
-        pending: count(service.pending_count()),
+        running,
+        pending,
         daemon: service.scheduling_strategy() == Some(&SchedulingStrategy::Daemon),
         limits: limits.get(&name).copied(),
         placement_failure: placement_failure(service, since),
+        task_definition: service.task_definition().map(str::to_owned),
+        compute: compute(service),
         name,
     });
+}
+
+/// A service has capacity providers or a launch type, and without either the launch type EC2.
+/// Source: <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html>
+fn compute(service: &EcsService) -> Compute {
+    let providers: Vec<&str> =
+        service.capacity_provider_strategy().iter().map(CapacityProviderStrategyItem::capacity_provider).collect();
+    if providers.is_empty() {
+        let fargate = service.launch_type() == Some(&LaunchType::Fargate);
+        return if fargate { Compute::Fargate } else { Compute::Instances };
+    }
+    if providers.contains(&"FARGATE") {
+        Compute::Fargate
+    } else if providers.contains(&"FARGATE_SPOT") {
+        Compute::FargateSpot
+    } else {
+        Compute::Instances
+    }
 }
 
 fn placement_failure(service: &EcsService, since: Timestamp) -> Option<PlacementFailure> {
@@ -235,15 +286,23 @@ async fn limits_of(
             .set_next_token(next)
             .send();
         let page = tools.calls.call("application-autoscaling", "DescribeScalableTargets", read).await?;
-        found.extend(page.scalable_targets().iter().map(|target| {
-            let limits = Limits { min: count(target.min_capacity()), max: count(target.max_capacity()) };
-            (name_of(target.resource_id()).to_owned(), limits)
-        }));
+        found.extend(
+            page.scalable_targets().iter().map(|target| (name_of(target.resource_id()).to_owned(), limits_in(target))),
+        );
         next = page.next_token;
         if next.is_none() {
             return Ok(found);
         }
     }
+}
+
+fn limits_in(target: &ScalableTarget) -> Limits {
+    let suspended = target.suspended_state().map_or(Suspension::NONE, |state| Suspension {
+        scale_in: state.dynamic_scaling_in_suspended().unwrap_or_default(),
+        scale_out: state.dynamic_scaling_out_suspended().unwrap_or_default(),
+        scheduled: state.scheduled_scaling_suspended().unwrap_or_default(),
+    });
+    Limits { min: count(target.min_capacity()), max: count(target.max_capacity()), suspended }
 }
 
 /// The service as Application Auto Scaling names it.

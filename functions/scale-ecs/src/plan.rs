@@ -1,4 +1,12 @@
 //! How many tasks each service is to have, and what is missing. Pure: no async, no SDK types, no clock.
+//!
+//! A fence (X1) is a scaling to nothing that holds: the minimum is lowered to zero and every kind of automatic scaling is
+//! suspended before the count is set, so that neither a policy nor a scheduled action brings tasks back. It closes the
+//! services of the request; tasks that were started by themselves (`RunTask`), and daemon services, are not reached.
+//!
+//! A normal scaling takes the fence away again. Application Auto Scaling does not say who suspended a target, so a target
+//! of which all three kinds are suspended counts as fenced, whoever did it: clients are about to be sent to the service,
+//! and one that cannot scale would not hold. Where only some are suspended it was a person's choice, which stays.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,13 +36,19 @@ const PLACEMENT_FAILURES: [&str; 4] = [
 ];
 
 /// What was seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Observation {
     /// The services that are asked for, or those of the recorded change, by name.
     pub services: Vec<Service>,
     /// Those that cannot be scaled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub absent: Vec<Absent>,
+    /// Services that are being deleted and still have tasks; looked for only by a fence.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub leaving: Vec<Leaving>,
+    /// What came instead of an answer of the Region that is fenced; then nothing else was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silent: Option<String>,
     /// Whether the cluster has more services than one request may be about; then none is looked at.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub too_many: bool,
@@ -66,16 +80,70 @@ pub struct Service {
     /// The newest event that says why tasks are not placed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placement_failure: Option<PlacementFailure>,
+    /// What its tasks are made of, for the preflight.
+    #[serde(skip)]
+    pub task_definition: Option<String>,
+    /// What its tasks run on, for the preflight.
+    #[serde(skip)]
+    pub compute: Compute,
+}
+
+/// What a service's tasks run on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Compute {
+    /// Fargate, at least in part.
+    #[default]
+    Fargate,
+    /// Nothing but Fargate Spot, which has a quota of its own.
+    FargateSpot,
+    /// Instances: of EC2, or somebody's own.
+    Instances,
 }
 
 /// Application Auto Scaling's limits of a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Limits {
     /// The least number of tasks a policy leaves.
     pub min: u32,
     /// The most it brings.
     pub max: u32,
+    /// What is suspended of it.
+    #[serde(skip_serializing_if = "Suspension::is_none")]
+    pub suspended: Suspension,
+}
+
+/// Which kinds of automatic scaling are suspended.
+/// Source: <https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-suspend-resume-scaling.html>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Suspension {
+    /// Removing tasks by a policy.
+    pub scale_in: bool,
+    /// Adding tasks by a policy.
+    pub scale_out: bool,
+    /// Scheduled actions.
+    pub scheduled: bool,
+}
+
+impl Suspension {
+    /// All of it, as a fence leaves it.
+    pub const ALL: Self = Self { scale_in: true, scale_out: true, scheduled: true };
+    /// Nothing.
+    pub const NONE: Self = Self { scale_in: false, scale_out: false, scheduled: false };
+
+    /// Whether nothing is suspended.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::NONE
+    }
+}
+
+/// A service that is being deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Leaving {
+    /// Its name.
+    pub name: String,
+    /// How many tasks it still has, running or being started.
+    pub tasks: u32,
 }
 
 /// Why tasks of a service were not placed.
@@ -131,11 +199,24 @@ pub struct ServiceChange {
     pub target: u32,
     /// How many it was to have when this was decided.
     pub found: u32,
-    /// The limits to register before anything else; none if they are wide enough, or there are none.
+    /// The limits to register before anything else; none if they are as they should be, or there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub register: Option<Limits>,
+    pub register: Option<Registration>,
     /// Whether the count is to be set.
     pub update: bool,
+}
+
+/// What is registered with Application Auto Scaling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    /// The least number of tasks.
+    pub min: u32,
+    /// The most.
+    pub max: u32,
+    /// Whether all of the automatic scaling is suspended from now on, or none of it; left out, as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
 }
 
 impl ServiceChange {
@@ -155,27 +236,75 @@ pub fn is_placement_failure(message: &str) -> bool {
 /// Decides.
 #[must_use]
 pub fn plan(request: &Scaling, seen: &Observation) -> Plan<Action> {
-    if let Some(refusal) = unusable(request, seen) {
-        return refusal;
+    if let Some(problem) = &seen.silent {
+        return Plan::Wait { reason: format!("{} does not answer: {problem}", request.region), ask_again: ASK_AGAIN };
     }
-    let mut changes = Vec::new();
-    for service in scalable(seen) {
-        match wanted(request, seen, &service.name) {
-            Ok(wanted) => changes.push(change(request, service, wanted)),
-            Err(refusal) => return refusal,
-        }
-    }
-    if changes.is_empty() {
-        return refuse(
-            format!("cluster {} in {} has no service whose count could be set", request.cluster, request.region),
-            "deploy the services of the standby Region, or take the cluster out of the plan",
-        );
-    }
+    let changes = match changes(request, seen) {
+        Ok(changes) => changes,
+        Err(refusal) => return refusal,
+    };
     if changes.iter().any(ServiceChange::is_needed) {
         let (region, cluster) = (request.region.clone(), request.cluster.clone());
         return Plan::Act(Action { region, cluster, services: changes });
     }
-    running(seen, &changes)
+    if request.is_fence() { stopped(seen) } else { running(seen, &changes) }
+}
+
+/// What each service with a count of its own is to have, and lacks.
+///
+/// # Errors
+/// The refusal, when that cannot be said of each, or there is none.
+pub(crate) fn changes(request: &Scaling, seen: &Observation) -> Result<Vec<ServiceChange>, Plan<Action>> {
+    if let Some(refusal) = unusable(request, seen) {
+        return Err(refusal);
+    }
+    if request.is_fence() {
+        // A cluster without services has nothing that could write.
+        return Ok(scalable(seen).map(fenced).collect());
+    }
+    let mut changes = Vec::new();
+    for service in scalable(seen) {
+        changes.push(change(request, service, wanted(request, seen, &service.name)?));
+    }
+    if changes.is_empty() {
+        return Err(refuse(
+            format!("{} has no service whose count could be set", request.place()),
+            "deploy the services of the standby Region, or take the cluster out of the plan",
+        ));
+    }
+    Ok(changes)
+}
+
+/// What a service lacks that is to have no tasks, and to stay so.
+fn fenced(service: &Service) -> ServiceChange {
+    let register = service.limits.and_then(|limits| {
+        let closed = limits.min == 0 && limits.suspended == Suspension::ALL;
+        (!closed).then_some(Registration { min: 0, max: limits.max, suspend: Some(true) })
+    });
+    let update = service.desired > 0;
+    ServiceChange { service: service.name.clone(), target: 0, found: service.desired, register, update }
+}
+
+/// Every count is zero: done when no task is left, not even one that is still being started.
+fn stopped(seen: &Observation) -> Plan<Action> {
+    let left = scalable(seen).map(|service| (&service.name, service.running.saturating_add(service.pending)));
+    let left = left.chain(seen.leaving.iter().map(|leaving| (&leaving.name, leaving.tasks)));
+    let left: Vec<String> =
+        left.filter(|(_, tasks)| *tasks > 0).map(|(name, tasks)| format!("{name}: {tasks} tasks left")).collect();
+    if !left.is_empty() {
+        return Plan::Wait { reason: some_of(left), ask_again: ASK_AGAIN };
+    }
+    let daemons: Vec<String> =
+        seen.services.iter().filter(|service| service.daemon).map(|service| service.name.clone()).collect();
+    let beside = if daemons.is_empty() {
+        String::new()
+    } else {
+        format!("; daemon services, which have no count, were left: {}", some_of(daemons))
+    };
+    let count = scalable(seen).count();
+    Plan::AlreadyDone {
+        proof: format!("none of {count} services has a task, and automatic scaling brings none back{beside}"),
+    }
 }
 
 /// Every count is set: done when the tasks run.
@@ -207,8 +336,10 @@ fn change(request: &Scaling, service: &Service, wanted: u32) -> ServiceChange {
         wanted
     };
     let register = service.limits.and_then(|limits| {
-        let wider = Limits { min: limits.min.max(target), max: limits.max.max(target) };
-        (wider != limits).then_some(wider)
+        let (min, max) = (limits.min.max(target), limits.max.max(target));
+        let resume = limits.suspended == Suspension::ALL;
+        let needed = resume || (min, max) != (limits.min, limits.max);
+        needed.then_some(Registration { min, max, suspend: resume.then_some(false) })
     });
     let update = service.desired < target || (service.desired > target && request.allow_scale_down);
     ServiceChange { service: service.name.clone(), target, found: service.desired, register, update }
@@ -258,7 +389,7 @@ fn share(count: u32, percent: u32, service: &str) -> Result<u32, Plan<Action>> {
 }
 
 fn unusable(request: &Scaling, seen: &Observation) -> Option<Plan<Action>> {
-    let place = format!("cluster {} in {}", request.cluster, request.region);
+    let place = request.place();
     if !seen.absent.is_empty() {
         let absent = seen.absent.iter().map(|absent| format!("{}: {}", absent.name, absent.reason)).collect();
         return Some(refuse(
@@ -281,11 +412,11 @@ fn unusable(request: &Scaling, seen: &Observation) -> Option<Plan<Action>> {
 }
 
 /// The services with a count of their own; daemons follow the instances.
-fn scalable(seen: &Observation) -> impl Iterator<Item = &Service> {
+pub(crate) fn scalable(seen: &Observation) -> impl Iterator<Item = &Service> {
     seen.services.iter().filter(|service| !service.daemon)
 }
 
-fn some_of(mut parts: Vec<String>) -> String {
+pub(crate) fn some_of(mut parts: Vec<String>) -> String {
     let more = parts.len().saturating_sub(MOST_NAMED);
     parts.truncate(MOST_NAMED);
     let listed = parts.join("; ");

@@ -1,8 +1,9 @@
 //! The request, complete and checked.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use failover::contract::{Capacity, Region, RunContext, ScaleRequest, ServiceSelection};
+use failover::contract::{self, Capacity, Region, RunContext, ScaleRequest, ServiceSelection};
 use failover::digest::sha256_hex;
 use failover::error::Error;
 use serde::Serialize;
@@ -32,6 +33,9 @@ pub struct Scaling {
     pub capacity: Capacity,
     /// Whether a service may end with fewer tasks than it has.
     pub allow_scale_down: bool,
+    /// For how long one invocation may try; none for the function's step budget. No part of what is asked for.
+    #[serde(skip)]
+    pub budget: Option<Duration>,
 }
 
 impl Scaling {
@@ -40,7 +44,7 @@ impl Scaling {
     /// # Errors
     /// [`Error::InvalidRequest`] that names the field.
     pub fn complete(request: ScaleRequest, dr_region: &Region) -> Result<Self, Error> {
-        let ScaleRequest { run, target_region, cluster, services, capacity, allow_scale_down, timeout_seconds: _ } =
+        let ScaleRequest { run, target_region, cluster, services, capacity, allow_scale_down, timeout_seconds } =
             request;
         let region = target_region.unwrap_or_else(|| dr_region.clone());
         check_name("cluster", &cluster)?;
@@ -48,11 +52,24 @@ impl Scaling {
             check_services(names)?;
         }
         check_capacity(&capacity, &region, &cluster)?;
-        Ok(Self { run, region, cluster, services, capacity, allow_scale_down })
+        let budget = timeout_seconds.map(contract::check_timeout).transpose()?;
+        Ok(Self { run, region, cluster, services, capacity, allow_scale_down, budget })
+    }
+
+    /// Whether it keeps a Region from writing (X1), in which case that Region may not answer.
+    #[must_use]
+    pub fn is_fence(&self) -> bool {
+        self.capacity == Capacity::Fenced
+    }
+
+    /// The cluster, for people.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("cluster {} in {}", self.cluster, self.region)
     }
 
     /// What the operation is about: a single service by its name, more by their number and a hash of their names, since
-    /// a key of the ledger has an end.
+    /// a key of the ledger has an end. A fence is another operation than a scaling of the same services.
     pub(crate) fn resource(&self) -> String {
         let services = match &self.services {
             ServiceSelection::All => "*".to_owned(),
@@ -62,7 +79,8 @@ impl Scaling {
                 format!("{}-services-{}", names.len(), &digest[..16])
             }
         };
-        format!("{}/{}/{services}", self.region, self.cluster)
+        let fence = if self.is_fence() { "fence/" } else { "" };
+        format!("{fence}{}/{}/{services}", self.region, self.cluster)
     }
 }
 

@@ -9,8 +9,8 @@ use failover::step::Plan;
 use proptest::prelude::*;
 use scale_ecs::Scaling;
 use scale_ecs::plan::{
-    Absent, Action, Limits, MOST_TASKS, Observation, PlacementFailure, Service, ServiceChange, Source,
-    is_placement_failure, plan,
+    Absent, Action, Compute, Leaving, Limits, MOST_TASKS, Observation, PlacementFailure, Registration, Service,
+    ServiceChange, Source, Suspension, is_placement_failure, plan,
 };
 
 fn region(name: &str) -> Region {
@@ -25,7 +25,12 @@ fn to_count(count: u32) -> Scaling {
         services: ServiceSelection::All,
         capacity: Capacity::Desired(count),
         allow_scale_down: false,
+        budget: None,
     }
+}
+
+fn fence() -> Scaling {
+    Scaling { capacity: Capacity::Fenced, ..to_count(0) }
 }
 
 fn to_percent(percent: u32, desired_if_unknown: Option<u32>) -> Scaling {
@@ -48,16 +53,25 @@ fn service(name: &str, tasks: u32) -> Service {
         daemon: false,
         limits: None,
         placement_failure: None,
+        task_definition: None,
+        compute: Compute::Fargate,
     }
 }
 
 fn scaled(name: &str, tasks: u32, min: u32, max: u32) -> Service {
-    Service { limits: Some(Limits { min, max }), ..service(name, tasks) }
+    suspended(name, tasks, min, max, Suspension::NONE)
+}
+
+fn suspended(name: &str, tasks: u32, min: u32, max: u32, suspended: Suspension) -> Service {
+    Service { limits: Some(Limits { min, max, suspended }), ..service(name, tasks) }
+}
+
+fn to_register(min: u32, max: u32, suspend: Option<bool>) -> Registration {
+    Registration { min, max, suspend }
 }
 
 fn seen(services: impl IntoIterator<Item = Service>) -> Observation {
-    let services = services.into_iter().collect();
-    Observation { services, absent: Vec::new(), too_many: false, source: None, decided: None }
+    Observation { services: services.into_iter().collect(), ..Observation::default() }
 }
 
 fn with_source(counts: &[(&str, u32)], seen: Observation) -> Observation {
@@ -114,19 +128,19 @@ fn a_service_with_fewer_tasks_is_scaled_out_to_the_count() {
 #[test]
 fn a_minimum_below_the_count_is_raised_with_it_so_that_no_policy_undoes_it() {
     let change = only_change(&to_count(3), &seen([scaled("api", 1, 1, 10)]));
-    assert_eq!(change.register, Some(Limits { min: 3, max: 10 }));
+    assert_eq!(change.register, Some(to_register(3, 10, None)));
 }
 
 #[test]
 fn a_maximum_below_the_count_is_raised_too() {
     let change = only_change(&to_count(30), &seen([scaled("api", 1, 1, 10)]));
-    assert_eq!(change.register, Some(Limits { min: 30, max: 30 }));
+    assert_eq!(change.register, Some(to_register(30, 30, None)));
 }
 
 #[test]
 fn a_count_that_is_high_enough_already_still_has_its_minimum_raised() {
     let change = only_change(&to_count(3), &seen([scaled("api", 5, 1, 10)]));
-    assert_eq!((change.update, change.register), (false, Some(Limits { min: 3, max: 10 })));
+    assert_eq!((change.update, change.register), (false, Some(to_register(3, 10, None))));
 }
 
 #[test]
@@ -294,15 +308,108 @@ fn events_that_tell_of_tasks_that_cannot_be_placed_are_recognised_and_others_are
     }
 }
 
+#[test]
+fn a_fence_suspends_automatic_scaling_and_takes_the_minimum_away_before_it_stops_the_tasks() {
+    let change = only_change(&fence(), &seen([scaled("api", 5, 2, 10)]));
+    assert_eq!((change.target, change.found, change.update), (0, 5, true));
+    assert_eq!(change.register, Some(to_register(0, 10, Some(true))));
+}
+
+#[test]
+fn a_fence_needs_no_leave_to_scale_down_and_a_service_without_limits_only_its_count() {
+    let change = only_change(&fence(), &seen([service("api", 5)]));
+    assert_eq!((change.target, change.update, change.register), (0, true, None));
+}
+
+#[test]
+fn a_service_that_has_no_tasks_but_could_be_given_some_is_still_fenced() {
+    for open in [
+        scaled("api", 0, 0, 10),
+        suspended("api", 0, 1, 10, Suspension::ALL),
+        suspended("api", 0, 0, 10, Suspension { scale_out: false, ..Suspension::ALL }),
+    ] {
+        let change = only_change(&fence(), &seen([open]));
+        assert_eq!((change.update, change.register), (false, Some(to_register(0, 10, Some(true)))));
+    }
+}
+
+#[test]
+fn a_fence_is_done_when_no_task_is_left_and_none_is_being_started() {
+    let closed = || suspended("api", 0, 0, 10, Suspension::ALL);
+    assert!(proof(&fence(), &seen([closed()])).contains("none of 1 services"));
+    let stopping = Service { running: 2, ..closed() };
+    let starting = Service { pending: 1, ..closed() };
+    assert_eq!(waiting(&fence(), &seen([stopping])), "api: 2 tasks left");
+    assert_eq!(waiting(&fence(), &seen([starting])), "api: 1 tasks left");
+}
+
+#[test]
+fn a_fence_waits_for_services_that_are_being_deleted_and_is_done_in_a_cluster_without_services() {
+    let leaving = |tasks| Observation { leaving: vec![Leaving { name: "old".to_owned(), tasks }], ..seen([]) };
+    assert_eq!(waiting(&fence(), &leaving(3)), "old: 3 tasks left");
+    proof(&fence(), &leaving(0));
+    proof(&fence(), &seen([]));
+}
+
+#[test]
+fn a_fence_says_which_daemon_services_it_does_not_reach() {
+    let daemon = Service { daemon: true, ..service("agent", 2) };
+    assert!(proof(&fence(), &seen([daemon, service("api", 0)])).contains("agent"));
+}
+
+#[test]
+fn a_region_that_does_not_answer_a_fence_is_waited_for() {
+    let silent = Observation { silent: Some("timed out".to_owned()), ..Observation::default() };
+    assert_eq!(waiting(&fence(), &silent), "eu-west-1 does not answer: timed out");
+}
+
+#[test]
+fn a_fence_takes_no_count_that_was_decided_on_before() {
+    assert_eq!(only_change(&fence(), &decided(&[("api", 7)], seen([service("api", 3)]))).target, 0);
+}
+
+#[test]
+fn scaling_a_fenced_service_resumes_its_automatic_scaling_with_the_limits() {
+    let change = only_change(&to_count(3), &seen([suspended("api", 0, 0, 10, Suspension::ALL)]));
+    assert_eq!((change.update, change.register), (true, Some(to_register(3, 10, Some(false)))));
+}
+
+#[test]
+fn a_fence_is_taken_away_also_when_nothing_else_is_to_be_done() {
+    let change = only_change(&to_count(3), &seen([suspended("api", 3, 3, 10, Suspension::ALL)]));
+    assert_eq!((change.update, change.register), (false, Some(to_register(3, 10, Some(false)))));
+}
+
+#[test]
+fn a_suspension_of_a_part_was_no_fence_and_is_left_alone() {
+    let part = Suspension { scale_in: true, ..Suspension::NONE };
+    proof(&to_count(3), &seen([suspended("api", 3, 3, 10, part)]));
+    let change = only_change(&to_count(3), &seen([suspended("api", 1, 1, 10, part)]));
+    assert_eq!(change.register, Some(to_register(3, 10, None)));
+}
+
+prop_compose! {
+    fn any_limits()(
+        min in 0u32..10,
+        more in 0u32..20,
+        all in proptest::bool::weighted(0.3),
+        part in any::<(bool, bool, bool)>(),
+    ) -> Limits {
+        let (scale_in, scale_out, scheduled) = part;
+        let suspended = if all { Suspension::ALL } else { Suspension { scale_in, scale_out, scheduled } };
+        Limits { min, max: min + more, suspended }
+    }
+}
+
 prop_compose! {
     fn any_service(name: &'static str)(
         desired in 0u32..20,
         running in 0u32..20,
+        pending in 0u32..3,
         daemon in proptest::bool::weighted(0.1),
-        limits in proptest::option::of((0u32..10, 0u32..20)),
+        limits in proptest::option::of(any_limits()),
     ) -> Service {
-        let limits = limits.map(|(min, more)| Limits { min, max: min + more });
-        Service { running, daemon, limits, ..service(name, desired) }
+        Service { running, pending, daemon, limits, ..service(name, desired) }
     }
 }
 
@@ -340,14 +447,22 @@ fn after(seen: &Observation, changes: &[ServiceChange]) -> Observation {
     let mut next = seen.clone();
     for service in &mut next.services {
         let Some(change) = changes.iter().find(|change| change.service == service.name) else { continue };
-        service.limits = change.register.or(service.limits);
+        if let (Some(Registration { min, max, suspend }), Some(limits)) = (change.register, &mut service.limits) {
+            let all = |suspend| if suspend { Suspension::ALL } else { Suspension::NONE };
+            *limits = Limits { min, max, suspended: suspend.map_or(limits.suspended, all) };
+        }
         if change.update {
             service.desired = change.target;
         }
-        service.running = service.desired;
+        (service.running, service.pending) = (service.desired, 0);
     }
     let counts: Vec<(&str, u32)> = changes.iter().map(|change| (change.service.as_str(), change.target)).collect();
     decided(&counts, next)
+}
+
+/// AWS after what is to be done now, if anything.
+fn carried_out(request: &Scaling, seen: &Observation) -> Observation {
+    if let Plan::Act(action) = plan(request, seen) { after(seen, &action.services) } else { seen.clone() }
 }
 
 proptest! {
@@ -381,8 +496,10 @@ proptest! {
         if let Plan::Act(action) = plan(&request, &seen) {
             for change in action.services.iter().filter(|change| change.update) {
                 let service = seen.services.iter().find(|one| one.name == change.service).expect("a service");
-                if let Some(limits) = change.register.or(service.limits) {
-                    prop_assert!((limits.min..=limits.max).contains(&change.target), "{change:?}");
+                let found = service.limits.map(|limits| (limits.min, limits.max));
+                let registered = change.register.map(|limits| (limits.min, limits.max));
+                if let Some((min, max)) = registered.or(found) {
+                    prop_assert!((min..=max).contains(&change.target), "{change:?}");
                 }
             }
         }
@@ -409,7 +526,69 @@ proptest! {
             for service in seen.services.iter().filter(|service| !service.daemon) {
                 prop_assert!(service.desired >= count && service.running >= count);
                 prop_assert!(service.limits.is_none_or(|limits| limits.min >= count && limits.max >= count));
+                prop_assert!(service.limits.is_none_or(|limits| limits.suspended != Suspension::ALL));
             }
+        }
+    }
+
+    #[test]
+    fn a_scaling_never_suspends_and_resumes_only_what_is_suspended_altogether(
+        seen in any_observation(),
+        capacity in any_capacity(),
+        allow_scale_down: bool,
+    ) {
+        let request = Scaling { capacity, allow_scale_down, ..to_count(0) };
+        if let Plan::Act(action) = plan(&request, &seen) {
+            for change in &action.services {
+                let service = seen.services.iter().find(|one| one.name == change.service).expect("a service");
+                let all = service.limits.is_some_and(|limits| limits.suspended == Suspension::ALL);
+                prop_assert_eq!(change.register.and_then(|limits| limits.suspend), all.then_some(false));
+            }
+        }
+    }
+
+    #[test]
+    fn a_fence_leaves_no_task_no_minimum_and_nothing_that_scales_and_keeps_the_maximum(
+        seen in any_observation(),
+    ) {
+        let fenced = carried_out(&fence(), &seen);
+        let decided = plan(&fence(), &fenced);
+        if !matches!(decided, Plan::AlreadyDone { .. }) {
+            // Nothing was to be changed, and tasks are still stopping.
+            prop_assert!(matches!(decided, Plan::Wait { .. }), "{decided:?}");
+            prop_assert!(fenced.services.iter().any(|service| service.running + service.pending > 0));
+        }
+        for service in fenced.services.iter().filter(|service| !service.daemon) {
+            prop_assert_eq!(service.desired, 0);
+            let found = seen.services.iter().find(|one| one.name == service.name).and_then(|one| one.limits);
+            prop_assert!(service.limits.is_none_or(|limits| limits.min == 0 && limits.suspended == Suspension::ALL));
+            prop_assert_eq!(service.limits.map(|limits| limits.max), found.map(|limits| limits.max));
+        }
+    }
+
+    #[test]
+    fn a_fence_is_never_called_done_with_a_task_left(seen in any_observation()) {
+        if let Plan::AlreadyDone { .. } = plan(&fence(), &seen) {
+            for service in seen.services.iter().filter(|service| !service.daemon) {
+                prop_assert_eq!((service.desired, service.running, service.pending), (0, 0, 0));
+            }
+        }
+    }
+
+    #[test]
+    fn a_scaling_after_a_fence_brings_the_tasks_back_and_the_automatic_scaling(
+        seen in any_observation(),
+        count in 0u32..20,
+    ) {
+        prop_assume!(seen.services.iter().any(|service| !service.daemon));
+        let Plan::Act(fencing) = plan(&fence(), &seen) else { return Ok(()) };
+        let fenced = Observation { decided: None, ..after(&seen, &fencing.services) };
+        let scaled = carried_out(&to_count(count), &fenced);
+        let decided = plan(&to_count(count), &scaled);
+        prop_assert!(matches!(decided, Plan::AlreadyDone { .. }), "{decided:?}");
+        for service in scaled.services.iter().filter(|service| !service.daemon) {
+            prop_assert!(service.running >= count);
+            prop_assert!(service.limits.is_none_or(|limits| limits.suspended.is_none()));
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use failover::contract::{self, ScaleRequest, StepResponse, StepStatus};
+use failover::contract::{self, ScaleRequest, Severity, StepResponse, StepStatus};
 use failover::error::{Error, ErrorCode, chain};
 use failover::testing::{self, FakeAws, Reply, Request, START};
 use scale_ecs::ScaleEcs;
@@ -541,6 +541,315 @@ async fn different_lists_of_services_are_different_operations_whose_ids_have_an_
     assert_eq!(ids.len(), 3);
 }
 
+/// The limits of a target that is suspended as by a fence.
+fn fenced_limits(service: &str, max: u32) -> Value {
+    let mut limits = limits(service, 0, max);
+    limits["SuspendedState"] = suspended(true);
+    limits
+}
+
+fn suspended(all: bool) -> Value {
+    json!({
+        "DynamicScalingInSuspended": all, "DynamicScalingOutSuspended": all, "ScheduledScalingSuspended": all,
+    })
+}
+
+/// Fences the service `api` in Frankfurt, which is left.
+fn fence() -> Value {
+    json!({
+        "run": { "failover_id": "f-1" }, "target_region": "eu-central-1", "cluster": "standby",
+        "services": { "named": ["api"] }, "capacity": "fenced", "timeout_seconds": 20,
+    })
+}
+
+const FENCE_KEY: &str = "f-1#scale-ecs#fence/eu-central-1/standby/api";
+
+/// One service `api` with three tasks and limits 1 to 5, which lets itself be fenced.
+fn fenceable() -> FakeAws {
+    let aws = obedient();
+    aws.on("ecs", "DescribeServices", [services(&[service("api", 3, 3)]), services(&[service("api", 0, 0)])]);
+    aws.on(
+        "application-autoscaling",
+        "DescribeScalableTargets",
+        [targets(&[limits("api", 1, 5)]), targets(&[fenced_limits("api", 5)])],
+    );
+    aws
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fence_suspends_automatic_scaling_before_it_sets_the_count_to_zero() {
+    let aws = fenceable();
+    let response = invoke(&aws, fence()).await.expect("fenced");
+    assert_eq!((response.status, response.operation_id.as_str()), (StepStatus::Done, FENCE_KEY));
+    let sent = changes(&aws);
+    assert_eq!(names(&sent), ["RegisterScalableTarget", "UpdateService"]);
+    assert_eq!(
+        sent[0].body,
+        json!({
+            "ServiceNamespace": "ecs", "ResourceId": "service/standby/api",
+            "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": 0, "MaxCapacity": 5,
+            "SuspendedState": suspended(true),
+        })
+    );
+    assert_eq!(sent[1].body, json!({ "cluster": "standby", "service": "api", "desiredCount": 0 }));
+    assert!(aws.requests().iter().all(|request| request.region == "eu-central-1"));
+    assert_eq!(aws.ledger_item(FENCE_KEY).expect("an item")["status"]["S"], "completed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fence_is_not_done_before_the_last_task_is_gone() {
+    let aws = fenceable();
+    let looks = [service("api", 3, 3), service("api", 0, 2), service("api", 0, 0)];
+    aws.on("ecs", "DescribeServices", looks.map(|look| services(&[look])));
+    let response = invoke(&aws, fence()).await.expect("fenced");
+    assert_eq!(response.status, StepStatus::Done);
+    assert_eq!(aws.requests_to("ecs", "DescribeServices").len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_never_answers_is_tried_as_long_as_the_fence_may_take_and_is_then_still_in_progress() {
+    for (timeout_seconds, tries) in [(20, 3), (10, 1)] {
+        let aws = FakeAws::new();
+        aws.lose_region("eu-central-1");
+        let mut request = fence();
+        request["timeout_seconds"] = json!(timeout_seconds);
+        let response = invoke(&aws, request).await.expect("timed out");
+        assert_eq!(response.status, StepStatus::InProgress, "{timeout_seconds}");
+        assert!(response.message.starts_with("eu-central-1 does not answer: "), "{}", response.message);
+        assert!(response.observed["silent"].is_string(), "{}", response.observed);
+        assert_eq!(response.action, Value::Null);
+        assert_eq!(aws.requests_to("ecs", "DescribeServices").len(), tries, "{timeout_seconds}");
+        assert!(response.elapsed_ms <= timeout_seconds * 1000, "{} of {timeout_seconds} s", response.elapsed_ms);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_answers_with_failures_only_is_no_error_of_the_fence() {
+    for failure in [
+        Reply::Refused,
+        Reply::Reset,
+        Reply::error("ThrottlingException", "Rate exceeded"),
+        Reply::Error(503, "ServiceUnavailable".to_owned(), "sorry".to_owned()),
+    ] {
+        let reads = fenceable();
+        reads.on("ecs", "DescribeServices", [failure.clone()]);
+        let limits = fenceable();
+        limits.on("application-autoscaling", "DescribeScalableTargets", [failure.clone()]);
+        let registers = fenceable();
+        registers.on("application-autoscaling", "RegisterScalableTarget", [failure.clone()]);
+        registers.on("ecs", "DescribeServices", [services(&[service("api", 3, 3)])]);
+        for aws in [reads, limits, registers] {
+            let response = invoke(&aws, fence()).await.expect("timed out");
+            assert_eq!(response.status, StepStatus::InProgress, "{failure:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_further_try_can_cure_is_an_error_of_the_fence_too() {
+    let denied = || Reply::Error(400, "AccessDeniedException".to_owned(), "no".to_owned());
+    let reads = fenceable();
+    reads.on("ecs", "DescribeServices", [denied()]);
+    let changes = fenceable();
+    changes.on("ecs", "UpdateService", [denied()]);
+    for aws in [reads, changes] {
+        assert_eq!(invoke(&aws, fence()).await.expect_err("denied").code(), ErrorCode::Denied);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fence_of_every_service_looks_for_services_anew_and_waits_for_those_that_are_being_deleted() {
+    let aws = fenceable();
+    let list = |names: &[&str]| Reply::json(json!({ "serviceArns": names }));
+    aws.on("ecs", "ListServices", [list(&["api", "old"]), list(&["api", "late", "old"]), list(&["api", "late"])]);
+    let mut old = service("old", 0, 1);
+    old["status"] = json!("DRAINING");
+    let left = |name: &str, count| if name == "old" { old.clone() } else { service(name, count, count) };
+    let looks: Vec<Reply> = [3, 0, 0]
+        .map(|count| {
+            let (api, late, old) = (left("api", count), left("late", 0), left("old", 0));
+            every_service(move |name| {
+                [&api, &late, &old].into_iter().find(|one| one["serviceName"] == name).expect("known").clone()
+            })
+        })
+        .into();
+    aws.on("ecs", "DescribeServices", looks);
+    let mut request = fence();
+    request["services"] = json!("all");
+    let response = invoke(&aws, request).await.expect("fenced");
+    assert_eq!(response.status, StepStatus::Done);
+    assert_eq!(aws.requests_to("ecs", "ListServices").len(), 3);
+    assert_eq!(names(&changes(&aws)), ["RegisterScalableTarget", "UpdateService"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn scaling_a_fenced_service_again_resumes_its_automatic_scaling() {
+    let aws = obedient();
+    aws.on("ecs", "DescribeServices", [services(&[service("api", 0, 0)]), services(&[service("api", 3, 3)])]);
+    aws.on(
+        "application-autoscaling",
+        "DescribeScalableTargets",
+        [targets(&[fenced_limits("api", 5)]), targets(&[limits("api", 3, 5)])],
+    );
+    let response = invoke(&aws, request()).await.expect("done");
+    assert_eq!(response.status, StepStatus::Done);
+    let sent = changes(&aws);
+    assert_eq!(names(&sent), ["RegisterScalableTarget", "UpdateService"]);
+    assert_eq!((&sent[0].body["MinCapacity"], &sent[0].body["MaxCapacity"]), (&json!(3), &json!(5)));
+    assert_eq!(sent[0].body["SuspendedState"], suspended(false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_of_a_fence_says_what_it_would_stop_and_stops_nothing() {
+    let aws = fenceable();
+    let mut request = fence();
+    request["run"]["dry_run"] = json!(true);
+    let response = invoke(&aws, request).await.expect("rehearsed");
+    assert_eq!(response.status, StepStatus::WouldAct);
+    let register = json!({ "min": 0, "max": 5, "suspend": true });
+    let expected = json!([{ "service": "api", "target": 0, "found": 3, "register": register, "update": true }]);
+    assert_eq!(response.action["services"], expected);
+    assert_eq!(changes(&aws), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_outside_of_what_a_plan_may_say_is_refused() {
+    for seconds in [json!(0), json!(301), json!(-1)] {
+        let mut request = fence();
+        request["timeout_seconds"] = seconds;
+        let error = invoke(&FakeAws::new(), request).await.expect_err("refused");
+        assert_eq!(error.code(), ErrorCode::InvalidRequest);
+        assert!(error.to_string().starts_with("timeout_seconds: "), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_fence_with_another_time_is_the_same_operation() {
+    let aws = fenceable();
+    invoke(&aws, fence()).await.expect("fenced");
+    let mut request = fence();
+    request["timeout_seconds"] = json!(60);
+    assert!(invoke(&aws, request).await.expect("fenced before").from_ledger);
+}
+
+fn on_fargate(name: &str, desired: u32) -> Value {
+    let mut service = service(name, desired, desired);
+    service["launchType"] = json!("FARGATE");
+    service["taskDefinition"] = json!(format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/{name}:7"));
+    service
+}
+
+/// One service of half a vCPU a task, and a quota.
+fn checkable(quota: f64) -> FakeAws {
+    let aws = obedient();
+    aws.on("ecs", "DescribeServices", [services(&[on_fargate("api", 1)])]);
+    aws.on("application-autoscaling", "DescribeScalableTargets", [targets(&[limits("api", 1, 5)])]);
+    aws.on("ecs", "DescribeTaskDefinition", [Reply::json(json!({ "taskDefinition": { "cpu": "512" } }))]);
+    aws.on("servicequotas", "GetServiceQuota", [Reply::json(json!({ "Quota": { "Value": quota } }))]);
+    aws
+}
+
+fn preflight(mut request: Value) -> Value {
+    request["run"]["preflight"] = json!(true);
+    request
+}
+
+/// Check and severity of each finding.
+fn found(response: &StepResponse) -> Vec<(&str, Severity)> {
+    response.findings.iter().map(|finding| (finding.check.as_str(), finding.severity)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preflight_reads_quota_and_task_definition_and_changes_nothing() {
+    let aws = checkable(6.0);
+    let response = invoke(&aws, preflight(request())).await.expect("checked");
+    assert_eq!(response.status, StepStatus::Checked);
+    assert_eq!(
+        found(&response),
+        [
+            ("step-can-run", Severity::Ok),
+            ("services-are-active", Severity::Ok),
+            ("autoscaling-limits", Severity::Ok),
+            ("autoscaling-runs", Severity::Ok),
+            ("fargate-quota", Severity::Ok),
+            ("fargate-spot-quota", Severity::Ok),
+            ("instance-capacity", Severity::Ok),
+        ]
+    );
+    let read = &aws.requests_to("servicequotas", "GetServiceQuota")[0];
+    assert_eq!(
+        (read.region.as_str(), &read.body),
+        ("eu-west-1", &json!({ "ServiceCode": "fargate", "QuotaCode": "L-3032A538" }))
+    );
+    let read = &aws.requests_to("ecs", "DescribeTaskDefinition")[0];
+    assert_eq!(read.body, json!({ "taskDefinition": "arn:aws:ecs:eu-west-1:123456789012:task-definition/api:7" }));
+    assert_eq!(changes(&aws), []);
+    assert_eq!(aws.ledger_item(KEY), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_is_too_small_blocks_and_one_that_cannot_be_read_is_unknown() {
+    let severity = async |aws: FakeAws| {
+        let response = invoke(&aws, preflight(request())).await.expect("checked");
+        let found = response.findings.into_iter().find(|finding| finding.check == "fargate-quota");
+        found.expect("a finding").severity
+    };
+    assert_eq!(severity(checkable(1.0)).await, Severity::Blocker);
+    let denied = || Reply::Error(400, "AccessDeniedException".to_owned(), "no".to_owned());
+    let no_quota = checkable(1.0);
+    no_quota.on("servicequotas", "GetServiceQuota", [denied()]);
+    assert_eq!(severity(no_quota).await, Severity::Unknown);
+    let no_definition = checkable(9.0);
+    no_definition.on("ecs", "DescribeTaskDefinition", [denied()]);
+    assert_eq!(severity(no_definition).await, Severity::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_services_run_on_decides_which_quota_is_read() {
+    let provider = |name: &str| json!([{ "capacityProvider": name, "weight": 1 }]);
+    for (providers, code, instances) in [
+        (provider("FARGATE_SPOT"), Some("L-36FBB829"), Severity::Ok),
+        (provider("FARGATE"), Some("L-3032A538"), Severity::Ok),
+        (provider("our-instances"), None, Severity::Unknown),
+    ] {
+        let aws = checkable(6.0);
+        let mut api = on_fargate("api", 1);
+        api["launchType"] = Value::Null;
+        api["capacityProviderStrategy"] = providers.clone();
+        aws.on("ecs", "DescribeServices", [services(&[api])]);
+        let response = invoke(&aws, preflight(request())).await.expect("checked");
+        let read = aws.requests_to("servicequotas", "GetServiceQuota");
+        assert_eq!(read.first().and_then(|read| read.body["QuotaCode"].as_str()), code, "{providers}");
+        assert_eq!(found(&response).last(), Some(&("instance-capacity", instances)), "{providers}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preflight_of_a_fence_in_a_silent_region_is_unknown_and_of_a_service_that_is_missing_a_blocker() {
+    let silent = FakeAws::new();
+    silent.lose_region("eu-central-1");
+    let response = invoke(&silent, preflight(fence())).await.expect("checked");
+    assert_eq!(found(&response), [("step-can-run", Severity::Unknown)]);
+
+    let missing = fenceable();
+    missing.on("ecs", "DescribeServices", [Reply::error("ClusterNotFoundException", "Cluster not found.")]);
+    let response = invoke(&missing, preflight(fence())).await.expect("checked");
+    let expected = [
+        ("step-can-run", Severity::Blocker),
+        ("services-are-active", Severity::Blocker),
+        ("fence-reaches-all", Severity::Ok),
+    ];
+    assert_eq!(found(&response), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preflight_that_cannot_read_the_services_says_so_and_nothing_else() {
+    let aws = obedient();
+    aws.on("ecs", "DescribeServices", [Reply::Silence]);
+    let response = invoke(&aws, preflight(request())).await.expect("checked");
+    assert_eq!(found(&response), [("step-can-run", Severity::Unknown)]);
+}
+
 #[test]
 fn the_sample_events_are_requests_of_each_kind() {
     for event in [
@@ -548,6 +857,10 @@ fn the_sample_events_are_requests_of_each_kind() {
         include_str!("../events/percent-of-source.json"),
         include_str!("../events/scale-down.json"),
         include_str!("../events/dry-run.json"),
+        include_str!("../events/fence.json"),
+        include_str!("../events/fence-dry-run.json"),
+        include_str!("../events/preflight.json"),
+        include_str!("../events/fence-preflight.json"),
     ] {
         let event: Value = serde_json::from_str(event).expect("JSON");
         contract::parse::<ScaleRequest>(event).expect("a request");

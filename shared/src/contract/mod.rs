@@ -7,6 +7,7 @@ mod dependency;
 mod dns_name;
 mod finding;
 mod identifiers;
+mod operator;
 mod parse;
 mod probe;
 mod promote;
@@ -21,6 +22,7 @@ pub use finding::{Finding, Severity};
 pub use identifiers::{
     AccountId, ClusterArn, ClusterId, FailoverId, Generation, IdempotencyKey, PlanName, Region, Timestamp,
 };
+pub use operator::{AcknowledgeRequest, KillSwitchRequest, OperatorResponse, PersonName, Reason};
 pub use parse::{parse, parse_at};
 pub use probe::{
     AlarmTrigger, ConcludeRequest, ConcludeResponse, DecideRequest, DecideResponse, Decision, Evidence, EvidenceKind,
@@ -28,10 +30,10 @@ pub use probe::{
     ManualRequest, Notification, Outcome, PreflightRequest, ProbeRequest, ProbeResponse, Report, RunPlan, Sample,
     StepCall, StepEnd, StepFunction, StepRequest, Trigger, TriggerOutcome, TriggerResponse, WatchResponse, Wave,
 };
-pub use promote::{IsolateRequest, Isolation, PromoteRequest, PromotionMode};
+pub use promote::{IsolateRequest, Isolation, PromoteRequest, PromotionMode, check_security_groups};
 pub use response::{StepResponse, StepStatus};
 pub use run::{Initiator, RunContext};
-pub use scale::{Capacity, ScaleRequest, ServiceSelection};
+pub use scale::{Capacity, ScaleRequest, ServiceSelection, check_timeout};
 pub use shift::{
     FailoverRecord, FailoverRecords, MOST_RECORDS, RecordType, RoutingControls, ShiftRequest, StandbyObject, Traffic,
     TrafficDials, WeightedRecords, check_traffic, hosted_zone_id,

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    FailoverId, Finding, Generation, Initiator, IsolateRequest, PlanName, PromoteRequest, PromotionMode, Region,
-    ScaleRequest, ShiftRequest, StepResponse, Timestamp,
+    AcknowledgeRequest, Dependency, FailoverId, Finding, Generation, Initiator, IsolateRequest, KillSwitchRequest,
+    OperatorResponse, PlanName, PromoteRequest, PromotionMode, Region, ScaleRequest, ShiftRequest, StepResponse,
+    Timestamp,
 };
 
 /// A command to `health-probe`. An SNS event has no `command`; it is taken as a trigger.
@@ -19,8 +20,12 @@ pub enum ProbeRequest {
     JudgeFences(Box<JudgeFencesRequest>),
     /// Verify the outcome, measure it and close the generation.
     Conclude(Box<ConcludeRequest>),
-    /// Look at the watched endpoint once and publish what was seen as a metric.
+    /// Look at the active Region once, publish what was seen as metrics, and renew its writer lease.
     Watch {},
+    /// A person says that the incident is understood.
+    Acknowledge(AcknowledgeRequest),
+    /// A person sets or clears the kill switch.
+    KillSwitch(KillSwitchRequest),
 }
 
 /// An answer of `health-probe`, one form for each command.
@@ -37,6 +42,8 @@ pub enum ProbeResponse {
     Conclude(Box<ConcludeResponse>),
     /// To `watch`.
     Watch(WatchResponse),
+    /// To `acknowledge` and `kill_switch`.
+    Operator(OperatorResponse),
 }
 
 /// The input of an execution of the state machine, written by `trigger` or by a person.
@@ -529,8 +536,8 @@ pub struct Report {
     pub target_healthy: bool,
     /// How the fences ended: those of the plan, the writer lease, and Aurora's own.
     pub fences: Vec<FenceOutcome>,
-    /// What the run depended on beside the target Region: control planes, and where each stands.
-    pub depended_on: Vec<String>,
+    /// The planes of AWS that the run could not do without, beside the orchestrator's own Region, and where they stand.
+    pub depended_on: Vec<Dependency>,
     /// What failed, in words, with the cure; null when nothing did.
     pub failure: Option<String>,
 }
@@ -561,8 +568,14 @@ pub enum TriggerOutcome {
 /// What `watch` saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WatchResponse {
-    /// Whether the watched endpoint answered.
+    /// The Region that was looked at: where the plan is active by the ledger.
+    pub region: Region,
+    /// Whether its endpoint answered.
     pub healthy: bool,
+    /// Whether its RDS API answered; null where that was not asked, or cannot be told.
+    pub region_answers: Option<bool>,
     /// What was seen.
     pub detail: String,
+    /// What became of the writer lease; null where applications hold none.
+    pub writer_lease: Option<String>,
 }

@@ -1,9 +1,13 @@
-//! The request of `scale-ecs` (F7).
+//! The request of `scale-ecs` (F7, X1).
+
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Region, RunContext};
+use crate::error::Error;
+use crate::recovery_plan::LONGEST_FENCE_SECONDS;
 
 /// Bring ECS services in the target Region to their capacity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -21,7 +25,7 @@ pub struct ScaleRequest {
     pub services: ServiceSelection,
     /// How many tasks each service is to have.
     pub capacity: Capacity,
-    /// Only with `true` may a service end with fewer tasks than it has.
+    /// Only with `true` may a service end with fewer tasks than it has; `fenced` needs no such word.
     #[serde(default)]
     pub allow_scale_down: bool,
     /// For how long to try, in seconds; a Region that is left may not answer. Left out, the function's step budget.
@@ -45,8 +49,8 @@ pub enum ServiceSelection {
 pub enum Capacity {
     /// This many tasks.
     Desired(u32),
-    /// No tasks, and automatic scaling suspended: the Region is kept from writing (X1). Scaling the services up again
-    /// resumes it.
+    /// No tasks, and automatic scaling suspended: the Region is kept from writing (X1). Scaling the services again, to
+    /// whatever count, resumes it. Daemon services and tasks outside services are not reached.
     Fenced,
     /// A percentage of what the service of the same name has in the source Region, rounded up.
     PercentOfSource {
@@ -61,4 +65,16 @@ pub enum Capacity {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         desired_if_unknown: Option<u32>,
     },
+}
+
+/// Checks the time for which a step may be tried.
+///
+/// # Errors
+/// [`Error::InvalidRequest`] that names `timeout_seconds`, unless it is 1 to [`LONGEST_FENCE_SECONDS`].
+pub fn check_timeout(seconds: u32) -> Result<Duration, Error> {
+    if (1..=LONGEST_FENCE_SECONDS).contains(&seconds) {
+        return Ok(Duration::from_secs(seconds.into()));
+    }
+    let problem = format!("expected 1 to {LONGEST_FENCE_SECONDS} seconds, found {seconds}");
+    Err(Error::InvalidRequest { field: "timeout_seconds".to_owned(), problem })
 }

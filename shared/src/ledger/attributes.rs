@@ -9,7 +9,7 @@ use crate::contract::Timestamp;
 use crate::error::Error;
 
 /// An item's attributes by name.
-pub(super) type Item = HashMap<String, AttributeValue>;
+pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// An item's new attributes, and the condition on its present ones.
 pub(super) struct Change {

@@ -10,6 +10,7 @@ pub mod record;
 pub mod store;
 pub mod writer;
 
+pub(crate) use plan_attributes::{plan_key, read_writer};
 pub use plan_item::{Admission, Direction, KillSwitch, PlanItem, Said, Statement};
 pub use record::{Claim, ClaimRefused, Event, Intent, Record, Status};
 pub use store::{Claimed, Ledger};

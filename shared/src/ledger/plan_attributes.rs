@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::attributes::{Change, Fields, Item, number, text};
 use super::plan_item::{Direction, KillSwitch, NewestFailover, Phase, PlanItem, Said, Statement};
 use super::writer::WriterGrant;
-use crate::contract::{FailoverId, Region, Timestamp};
+use crate::contract::{FailoverId, PlanName, Region, Timestamp};
 use crate::env::millis;
 use crate::error::Error;
 
@@ -18,6 +18,11 @@ const REVISION: &str = "revision";
 /// What has to be as it was read for a write to hold: the revision; the kill switch, since people set it in the table
 /// itself, too; and what functions of an earlier version change without knowing of a revision.
 const GUARD: [&str; 5] = [REVISION, "kill_switch", "generation", "failover_id", "phase"];
+
+/// The key of a plan's item.
+pub(crate) fn plan_key(plan: &PlanName) -> String {
+    format!("plan#{plan}")
+}
 
 /// The write that makes `next` of the stored item, of which `current` was read. It holds only if the item is still the
 /// stored one.
@@ -85,7 +90,7 @@ pub(super) fn read_plan_item(item: &Item) -> Result<PlanItem, Error> {
             Some(_) => KillSwitch::Unreadable,
         },
         statements: read_statements(item),
-        writer: read_writer(&fields)?,
+        writer: read_writer(item)?,
     })
 }
 
@@ -163,8 +168,9 @@ fn statement_attribute(statement: &Statement) -> AttributeValue {
 ///
 /// # Errors
 /// [`Error::Refused`] that names the attribute which cannot be read.
-pub(super) fn read_writer(fields: &Fields) -> Result<Option<WriterGrant>, Error> {
-    let Some(region) = read_region(fields, "writer_region")? else {
+pub(crate) fn read_writer(item: &Item) -> Result<Option<WriterGrant>, Error> {
+    let fields = Fields(item);
+    let Some(region) = read_region(&fields, "writer_region")? else {
         return Ok(None);
     };
     let length = u64::try_from(fields.number("writer_length_ms")?).unwrap_or_default();
@@ -174,4 +180,120 @@ pub(super) fn read_writer(fields: &Fields) -> Result<Option<WriterGrant>, Error>
         generation: fields.count_or_zero("writer_generation")?,
         length: Duration::from_millis(length),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{Initiator, Outcome, PlanName};
+    use crate::ledger::Admission;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn region(code: &str) -> Region {
+        Region::parse(code).expect("valid")
+    }
+
+    fn everything() -> PlanItem {
+        let plan = PlanName::parse("trading").expect("valid");
+        let wish = Admission {
+            failover_id: FailoverId::parse("one").expect("valid"),
+            initiator: Initiator::Person,
+            source: region("eu-central-1"),
+            target: region("eu-west-1"),
+            active_until: NOW.plus_millis(60_000),
+        };
+        let lease = Duration::from_secs(150);
+        PlanItem::default()
+            .renew_writer(&region("eu-central-1"), lease, NOW)
+            .and_then(|item| item.admit(&plan, &wish, NOW))
+            .and_then(|item| item.close(&plan, 1, Outcome::Succeeded, &wish.direction(), NOW.plus_millis(5)))
+            .expect("nothing in the way")
+            .set_kill_switch(true, "ada", "maintenance", NOW)
+    }
+
+    fn written(stored: &Item, next: &PlanItem) -> Item {
+        let current = read_plan_item(stored).expect("readable");
+        let change = plan_change(stored, &current, next, NOW).expect("writable");
+        stored.clone().into_iter().chain(change.set).collect()
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let stored = written(&Item::new(), &everything());
+        assert_eq!(read_plan_item(&stored).expect("readable"), everything());
+    }
+
+    #[test]
+    fn what_an_older_item_lacks_reads_as_its_default() {
+        let older = Item::from([
+            ("generation".to_owned(), number(3)),
+            ("cooldown_until_ms".to_owned(), number(77)),
+            ("failover_id".to_owned(), text("one")),
+            ("phase".to_owned(), text("succeeded")),
+            ("active_until_ms".to_owned(), number(5)),
+            ("active_region".to_owned(), text("eu-west-1")),
+        ]);
+        let read = read_plan_item(&older).expect("readable");
+        assert_eq!((read.generation, read.active_region.clone()), (3, Some(region("eu-west-1"))));
+        assert_eq!(read.newest.as_ref().and_then(|newest| newest.direction.clone()), None);
+        assert_eq!((read.kill_switch, &read.writer), (KillSwitch::Clear, &None));
+        assert!(read.cooldowns.is_empty() && read.statements.is_empty());
+        let kept = written(&older, &read.acknowledge("ada", "seen", NOW));
+        assert_eq!(kept.get("cooldown_until_ms"), older.get("cooldown_until_ms"), "nothing is deleted");
+    }
+
+    #[test]
+    fn a_kill_switch_that_is_not_a_boolean_counts_as_set_and_stays_until_a_person_clears_it() {
+        for broken in [text("false"), number(0), AttributeValue::Null(true)] {
+            let stored = Item::from([("kill_switch".to_owned(), broken.clone())]);
+            let read = read_plan_item(&stored).expect("the rest is readable");
+            assert!(read.kill_switch.holds());
+            let renewed = read.renew_writer(&region("eu-west-1"), Duration::from_secs(150), NOW).expect("granted");
+            assert_eq!(written(&stored, &renewed)["kill_switch"], broken);
+            let cleared = written(&stored, &read.set_kill_switch(false, "ada", "done", NOW));
+            assert_eq!(cleared["kill_switch"], AttributeValue::Bool(false));
+        }
+    }
+
+    #[test]
+    fn a_write_holds_only_for_the_revision_that_was_read_and_the_kill_switch_as_it_was() {
+        let stored = written(&Item::new(), &everything());
+        let change = plan_change(&stored, &everything(), &everything(), NOW).expect("writable");
+        let expected: BTreeMap<_, _> = change.expect.into_iter().collect();
+        assert_eq!(expected[REVISION], Some(number(1)));
+        assert_eq!(expected["kill_switch"], Some(AttributeValue::Bool(true)));
+        assert_eq!(change.set[REVISION], number(2));
+        let first = plan_change(&Item::new(), &PlanItem::default(), &everything(), NOW).expect("writable");
+        assert!(first.expect.iter().all(|(_, present)| present.is_none()), "a new item has to be absent");
+    }
+
+    #[test]
+    fn each_attribute_that_cannot_be_read_is_named() {
+        for (name, value) in [
+            ("generation", text("one")),
+            ("generation", number(-1)),
+            ("direction", text("eu-west-1")),
+            ("phase", text("asleep")),
+            ("active_region", text("Ireland")),
+            ("cooldowns", text("none")),
+            ("cooldowns", AttributeValue::M(HashMap::from([("a>b".to_owned(), number(1))]))),
+            ("cooldowns", AttributeValue::M(HashMap::from([("eu-west-1>eu-central-1".to_owned(), text("soon"))]))),
+            ("writer_region", number(1)),
+            ("writer_until_ms", text("soon")),
+        ] {
+            let mut stored = written(&Item::new(), &everything());
+            stored.insert(name.to_owned(), value);
+            let problem = read_plan_item(&stored).expect_err(name).to_string();
+            assert!(problem.contains(name), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_statement_that_cannot_be_read_holds_nothing_up() {
+        let mut stored = written(&Item::new(), &everything());
+        let Some(AttributeValue::L(statements)) = stored.get_mut("statements") else { panic!("written") };
+        statements.push(text("scribble"));
+        assert_eq!(read_plan_item(&stored).expect("readable").statements.len(), 1);
+    }
 }

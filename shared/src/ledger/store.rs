@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
 use super::attributes::{Change, Fields, Item, number, text};
-use super::plan_attributes::{plan_change, read_plan_item};
+use super::plan_attributes::{plan_change, plan_key, read_plan_item};
 use super::plan_item::PlanItem;
 use super::record::{Claim, ClaimRefused, Event, Intent, Record, Status};
 use super::writer::HandOver;
@@ -350,8 +350,4 @@ fn read_record(item: &Item) -> Result<Record, Error> {
         result,
         retryable: fields.flag("retryable")?,
     })
-}
-
-fn plan_key(plan: &PlanName) -> String {
-    format!("plan#{plan}")
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::contract::Timestamp;
+use crate::contract::{Region, Timestamp};
 
 /// The namespace of all the orchestrator's metrics.
 pub const NAMESPACE: &str = "Failover";
@@ -30,25 +30,37 @@ impl Unit {
 
 /// Publishes one value, with the plan as its dimension.
 pub fn publish(now: Timestamp, plan: &str, name: &str, unit: Unit, value: u64) {
-    let mut line = embedded(now, plan, name, unit, value).to_string();
-    line.push('\n');
-    // Nobody can be told that standard output is gone; the function's work matters more than its metric.
-    drop(std::io::stdout().write_all(line.as_bytes()));
+    write(&embedded(now, &[("Plan", plan)], name, unit, value));
 }
 
-fn embedded(now: Timestamp, plan: &str, name: &str, unit: Unit, value: u64) -> Value {
-    json!({
+/// Publishes one value of one of the plan's Regions, with plan and Region as its dimensions: the Regions' values are
+/// series of their own.
+pub fn publish_of_region(now: Timestamp, plan: &str, region: &Region, name: &str, unit: Unit, value: u64) {
+    write(&embedded(now, &[("Plan", plan), ("Region", region.as_str())], name, unit, value));
+}
+
+fn write(line: &Value) {
+    // Nobody can be told that standard output is gone; the function's work matters more than its metric.
+    drop(std::io::stdout().write_all(format!("{line}\n").as_bytes()));
+}
+
+fn embedded(now: Timestamp, dimensions: &[(&str, &str)], name: &str, unit: Unit, value: u64) -> Value {
+    let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
+    let mut line = json!({
         "_aws": {
             "Timestamp": now.as_millis(),
             "CloudWatchMetrics": [{
                 "Namespace": NAMESPACE,
-                "Dimensions": [["Plan"]],
+                "Dimensions": [names],
                 "Metrics": [{ "Name": name, "Unit": unit.as_str() }]
             }]
         },
-        "Plan": plan,
         name: value
-    })
+    });
+    for (name, value) in dimensions {
+        line[*name] = json!(value);
+    }
+    line
 }
 
 #[cfg(test)]
@@ -57,9 +69,12 @@ mod tests {
 
     #[test]
     fn a_metric_line_names_its_value_once_and_declares_it_once() {
-        let line = embedded(Timestamp::from_millis(5), "trading", "RtoMs", Unit::Milliseconds, 42);
+        let dimensions = [("Plan", "trading"), ("Region", "eu-west-1")];
+        let line = embedded(Timestamp::from_millis(5), &dimensions, "RtoMs", Unit::Milliseconds, 42);
         assert_eq!(line["RtoMs"], 42);
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"], "RtoMs");
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Plan", "Region"]]));
+        assert_eq!((&line["Plan"], &line["Region"]), (&json!("trading"), &json!("eu-west-1")));
         assert_eq!(line["_aws"]["Timestamp"], 5);
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::fault::Fault;
@@ -35,6 +35,28 @@ pub struct ScalableTarget {
     pub min: i64,
     /// Largest count.
     pub max: i64,
+    /// What of it is suspended.
+    pub suspended: Suspended,
+}
+
+/// Which kinds of automatic scaling are suspended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Suspended {
+    /// By a scaling policy, to fewer.
+    pub dynamic_scaling_in_suspended: bool,
+    /// By a scaling policy, to more.
+    pub dynamic_scaling_out_suspended: bool,
+    /// By a schedule.
+    pub scheduled_scaling_suspended: bool,
+}
+
+impl Suspended {
+    /// All kinds.
+    #[must_use]
+    pub const fn entirely(self) -> bool {
+        self.dynamic_scaling_in_suspended && self.dynamic_scaling_out_suspended && self.scheduled_scaling_suspended
+    }
 }
 
 type Key = (String, String);
@@ -108,6 +130,7 @@ impl AutoScaling {
             dimension: dimension.to_owned(),
             min,
             max,
+            suspended: suspended(input, known.map(|known| known.suspended))?,
         })
     }
 
@@ -137,6 +160,16 @@ impl AutoScaling {
     }
 }
 
+/// A request that leaves the suspension out leaves it as it is; one that has it is false in what it leaves out.
+/// Source: <https://docs.aws.amazon.com/autoscaling/application/APIReference/API_SuspendedState.html>
+fn suspended(input: &Value, known: Option<Suspended>) -> Result<Suspended, Fault> {
+    match input.get("SuspendedState") {
+        Some(state) => serde_json::from_value(state.clone())
+            .map_err(|error| Fault::error(400, "SerializationException", error.to_string())),
+        None => Ok(known.unwrap_or_default()),
+    }
+}
+
 fn described(target: &ScalableTarget, account_id: &str) -> Value {
     let role = format!(
         "arn:aws:iam::{account_id}:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/\
@@ -150,11 +183,7 @@ fn described(target: &ScalableTarget, account_id: &str) -> Value {
         "MaxCapacity": target.max,
         "RoleARN": role,
         "CreationTime": 0,
-        "SuspendedState": {
-            "DynamicScalingInSuspended": false,
-            "DynamicScalingOutSuspended": false,
-            "ScheduledScalingSuspended": false,
-        },
+        "SuspendedState": target.suspended,
         "ScalableTargetARN": arn(target, account_id),
     })
 }
@@ -204,6 +233,7 @@ mod tests {
             dimension: ECS_DIMENSION.to_owned(),
             min,
             max,
+            suspended: Suspended::default(),
         }
     }
 
@@ -221,6 +251,24 @@ mod tests {
         scaling.put(target("service/c/s", 1, 4));
         let merged = scaling.merged("eu-west-1", &request(&json!({ "MinCapacity": 3 }))).unwrap();
         assert_eq!((merged.min, merged.max), (3, 4));
+    }
+
+    #[test]
+    fn a_suspension_stays_until_a_request_says_otherwise() {
+        let scaling = AutoScaling::default();
+        scaling.put(target("service/c/s", 1, 4));
+        let all = json!({ "DynamicScalingInSuspended": true, "DynamicScalingOutSuspended": true,
+            "ScheduledScalingSuspended": true });
+        let register = |fields: Value| {
+            let merged = scaling.merged("eu-west-1", &request(&fields)).unwrap();
+            scaling.put(merged.clone());
+            merged.suspended
+        };
+        assert!(register(json!({ "SuspendedState": all })).entirely());
+        assert!(register(json!({ "MinCapacity": 2 })).entirely());
+        let described = scaling.describe("eu-west-1", &json!({ "ServiceNamespace": "ecs" }), "1").unwrap();
+        assert_eq!(described["ScalableTargets"][0]["SuspendedState"], all);
+        assert_eq!(register(json!({ "SuspendedState": {} })), Suspended::default());
     }
 
     #[test]

@@ -33,7 +33,12 @@ pub(crate) fn probe(aws: &FakeAws) -> HealthProbe {
         ("STATE_MACHINE_ARN", "arn:aws:states:eu-west-1:123456789012:stateMachine:failover-dev-trading"),
         ("TRIGGER_ALARM_ARNS", alarms.as_str()),
         ("NOTIFICATION_TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:failover-dev"),
-        ("WATCHED_ENDPOINT_URL", "https://app.eu-central-1.example.com/health"),
+        (
+            "WATCHED_ENDPOINTS",
+            "eu-central-1=https://app.eu-central-1.example.com/health,eu-west-1=https://app.eu-west-1.example.com/health",
+        ),
+        ("WATCHED_CLUSTERS", "eu-central-1=trading-primary,eu-west-1=trading-dr"),
+        ("WRITER_LEASE_SECONDS", "150"),
     ]);
     let settings = Settings::read(&variables, &tools.config).expect("complete");
     HealthProbe { tools, settings }

@@ -1,0 +1,344 @@
+//! An orchestrator: a stack of `infra/orchestrator.yaml` for one workload, in one Region.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::aws::Aws;
+use crate::deploy::{Deployment, deploy};
+use crate::emulator::LocalAws;
+use crate::error::{Error, Result};
+use crate::execution::{self, Execution};
+use crate::gateway::Call;
+use crate::listener::Listener;
+use crate::progress::Progress;
+use crate::staging::{PlanSource, Staging};
+use crate::state::{LedgerItem, queue_length, read_ledger};
+use crate::tools::Tools;
+use crate::world::{
+    COOLDOWN_SECONDS, DECISION_WINDOW_SECONDS, FULL_COUNT, GIVE_UP_SECONDS, MAX_RUN_SECONDS, Site, WORKLOAD_SERVICES,
+    Workload, World,
+};
+
+/// Where the orchestrator's template stands in the project.
+const TEMPLATE: &str = "infra/orchestrator.yaml";
+/// The packages of its functions.
+const FUNCTIONS: [&str; 4] = ["promote-aurora", "scale-ecs", "shift-dns", "health-probe"];
+/// How many lines of a function's log are kept.
+const LOG_LINES: u32 = 10_000;
+
+/// Which orchestrator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Orchestrator {
+    /// The workload that it fails over.
+    pub workload: Workload,
+    /// Where it stands.
+    pub site: Site,
+    /// Where its ledger is.
+    pub ledger: Ledger,
+}
+
+/// An orchestrator's ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ledger {
+    /// A table in its own Region.
+    OneRegion,
+    /// A strongly consistent global table that it creates, with a replica and a witness elsewhere.
+    Strong {
+        /// The other replica's Region.
+        replica: Site,
+        /// The witness's Region.
+        witness: Site,
+    },
+    /// The replica, in its own Region, of another orchestrator's table.
+    Shared,
+}
+
+impl Default for Orchestrator {
+    fn default() -> Self {
+        Self { workload: Workload::Trading, site: Site::Standby, ledger: Ledger::OneRegion }
+    }
+}
+
+impl Orchestrator {
+    /// Whether one of its functions made the call. Orchestrators of one workload in two Regions go by the same names.
+    #[must_use]
+    pub fn made(&self, call: &Call) -> bool {
+        named_in(call).is_some_and(|(suffix, _)| suffix == self.workload.suffix())
+    }
+
+    fn stack_name(self) -> String {
+        format!("failover-{}", self.workload)
+    }
+
+    /// The Region that its template calls the primary one: the first that is not its own.
+    fn opposite(self, staging: &Staging) -> Site {
+        staging.sites.iter().copied().find(|site| *site != self.site).unwrap_or(self.site)
+    }
+
+    /// The template's parameters.
+    fn parameters(self, staging: &Staging, world: &World) -> BTreeMap<String, String> {
+        let (workload, primary, standby) = (self.workload, self.opposite(staging), self.site);
+        let parameters = [
+            ("EnvironmentSuffix", workload.suffix().to_owned()),
+            ("PlanName", workload.name().to_owned()),
+            ("PrimaryRegion", primary.region().to_owned()),
+            ("GlobalClusterId", workload.name().to_owned()),
+            ("PrimaryClusterId", workload.cluster_id(primary)),
+            ("DrClusterId", workload.cluster_id(standby)),
+            ("PrimaryEcsCluster", workload.ecs_cluster(primary)),
+            ("DrEcsCluster", workload.ecs_cluster(standby)),
+            ("HostedZoneId", world.zone_id.clone()),
+            ("RecordName", workload.record_name().to_owned()),
+            ("PrimarySetIdentifier", primary.set_identifier().to_owned()),
+            ("DrSetIdentifier", standby.set_identifier().to_owned()),
+            ("PrimaryEndpointUrl", world.endpoint(primary).url()),
+            ("DrEndpointUrl", world.endpoint(standby).url()),
+            ("AwsCallTimeoutSeconds", "2".to_owned()),
+            ("StepBudgetSeconds", "5".to_owned()),
+        ];
+        let plan = match staging.plan {
+            PlanSource::Document => vec![("PlanDocument", staging.plan_document(workload, world))],
+            PlanSource::Template => composition(),
+        };
+        let chosen = plan.into_iter().chain(self.ledger.parameters()).chain(patience(staging));
+        parameters.into_iter().chain(chosen).map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+/// For how long a question stays open; without a heartbeat it may be half as long, which is to make no difference.
+fn patience(staging: &Staging) -> Vec<(&'static str, String)> {
+    match staging.approval_timeout_seconds {
+        Some(seconds) => vec![
+            ("ApprovalTimeoutSeconds", seconds.to_string()),
+            ("ApprovalHeartbeatSeconds", seconds.saturating_sub(1).to_string()),
+        ],
+        None => Vec::new(),
+    }
+}
+
+impl Ledger {
+    fn parameters(self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::OneRegion => Vec::new(),
+            Self::Strong { replica, witness } => vec![
+                ("LedgerConsistency", "strong".to_owned()),
+                ("LedgerReplicaRegion", replica.region().to_owned()),
+                ("LedgerWitnessRegion", witness.region().to_owned()),
+            ],
+            Self::Shared => vec![("LedgerOwner", "other-stack".to_owned())],
+        }
+    }
+}
+
+/// The parameters from which the template composes the recovery plan.
+fn composition() -> Vec<(&'static str, String)> {
+    vec![
+        ("RecordType", "CNAME".to_owned()),
+        ("EcsServices", WORKLOAD_SERVICES.join(",")),
+        ("EcsDesiredCount", FULL_COUNT.to_string()),
+        ("DecisionWindowSeconds", DECISION_WINDOW_SECONDS.to_string()),
+        ("DecisionIntervalSeconds", "1".to_owned()),
+        ("GiveUpSeconds", GIVE_UP_SECONDS.to_string()),
+        ("CooldownSeconds", COOLDOWN_SECONDS.to_string()),
+        ("MaxRunSeconds", MAX_RUN_SECONDS.to_string()),
+    ]
+}
+
+/// The package of the function that made a call, as its SDK's user agent says; none for anybody else.
+#[must_use]
+pub fn function_of(call: &Call) -> Option<&str> {
+    named_in(call).map(|(_, function)| function)
+}
+
+/// The environment suffix and the package in the name of the function that made a call.
+fn named_in(call: &Call) -> Option<(&str, &str)> {
+    let name = call.caller.app.as_deref()?.strip_prefix("failover-")?;
+    FUNCTIONS.into_iter().find_map(|function| {
+        let suffix = name.strip_suffix(function)?.strip_suffix('-')?;
+        Some((suffix, &name[suffix.len() + 1..]))
+    })
+}
+
+/// A deployed orchestrator.
+#[derive(Debug)]
+pub struct Deployed {
+    /// Which one.
+    pub orchestrator: Orchestrator,
+    /// The stack's outputs.
+    pub outputs: BTreeMap<String, String>,
+    /// What it tells people.
+    pub notifications: Listener,
+    aws: Aws,
+}
+
+impl Deployed {
+    /// Deploys it.
+    ///
+    /// # Errors
+    /// Those of [`deploy`], and [`Error::Aws`] when its notifications cannot be subscribed to.
+    pub async fn new(
+        tools: &Tools,
+        local: &LocalAws,
+        orchestrator: Orchestrator,
+        staged: (&Staging, &World),
+        run_dir: &Path,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let (staging, world) = staged;
+        let parameters = orchestrator.parameters(staging, world);
+        let deployment = Deployment {
+            template: Path::new(TEMPLATE),
+            region: orchestrator.site.region(),
+            stack_name: &orchestrator.stack_name(),
+            parameters: &parameters,
+            run_dir,
+        };
+        let outputs = deploy(tools, &local.emulator, &deployment, progress).await?;
+        let aws = local.emulator.aws();
+        let topic = output(&outputs, "NotificationTopicArn")?;
+        let queue = format!("drill-notifications-{}", orchestrator.workload);
+        let notifications = Listener::subscribe(aws.clone(), topic, &queue).await?;
+        Ok(Self { orchestrator, outputs, notifications, aws })
+    }
+
+    /// One of the stack's outputs.
+    ///
+    /// # Errors
+    /// [`Error::Unexpected`] when the template has no such output.
+    pub fn output(&self, name: &str) -> Result<&str> {
+        output(&self.outputs, name)
+    }
+
+    /// Its Region.
+    #[must_use]
+    pub const fn region(&self) -> &'static str {
+        self.orchestrator.site.region()
+    }
+
+    /// Starts an execution of its state machine under a name.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it.
+    pub async fn start(&self, name: &str, input: &str) -> Result<()> {
+        let start = json!({ "stateMachineArn": self.output("StateMachineArn")?, "name": name, "input": input });
+        self.aws.json("states", self.region(), "StartExecution", &start).await?;
+        Ok(())
+    }
+
+    /// Stops an execution, as `aws stepfunctions stop-execution` does.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it.
+    pub async fn stop(&self, execution_arn: &str) -> Result<()> {
+        let input = json!({ "executionArn": execution_arn, "cause": "stopped by the drill" });
+        self.aws.json("states", self.region(), "StopExecution", &input).await?;
+        Ok(())
+    }
+
+    /// Sets an alarm's state, as CloudWatch does when its metric says so.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it.
+    pub async fn set_alarm(&self, name: &str, state: &str) -> Result<()> {
+        let parameters = [("AlarmName", name), ("StateValue", state), ("StateReason", "set by the drill")];
+        self.aws.query("monitoring", self.region(), "SetAlarmState", &parameters).await?;
+        Ok(())
+    }
+
+    /// Sets the plan's kill switch in the ledger, as the README's command does.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it.
+    pub async fn set_kill_switch(&self) -> Result<()> {
+        let input = json!({
+            "TableName": self.output("LedgerTableName")?,
+            "Key": { "operation_id": { "S": format!("plan#{}", self.orchestrator.workload) } },
+            "UpdateExpression": "SET kill_switch = :on",
+            "ExpressionAttributeValues": { ":on": { "BOOL": true } },
+        });
+        self.aws.json("dynamodb", self.region(), "UpdateItem", &input).await?;
+        Ok(())
+    }
+
+    /// All executions of its state machine, in the order in which they started.
+    ///
+    /// # Errors
+    /// Those of [`execution::list`].
+    pub async fn executions(&self) -> Result<Vec<Execution>> {
+        execution::list(&self.aws, self.output("StateMachineArn")?).await
+    }
+
+    /// Its ledger, as its own Region has it.
+    ///
+    /// # Errors
+    /// Those of [`read_ledger`].
+    pub async fn ledger(&self) -> Result<Vec<LedgerItem>> {
+        read_ledger(&self.aws, self.region(), self.output("LedgerTableName")?).await
+    }
+
+    /// How many messages are in its dead-letter queues.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when a call fails.
+    pub async fn dead_letters(&self) -> Result<u64> {
+        let mut count = 0;
+        for queue in ["UndeliveredAlarmQueueUrl", "FailedEventQueueUrl"] {
+            count += queue_length(&self.aws, self.region(), self.output(queue)?).await?;
+        }
+        Ok(count)
+    }
+
+    /// What its functions logged and what its executions went through, by file name.
+    pub async fn logs(&self) -> BTreeMap<String, String> {
+        let mut files = BTreeMap::new();
+        for function in FUNCTIONS {
+            let lines = self.function_log(function).await.unwrap_or_else(|error| error.to_string());
+            files.insert(format!("{function}.log"), lines);
+        }
+        for execution in self.executions().await.unwrap_or_default() {
+            let history = execution::history(&self.aws, &execution.arn).await.unwrap_or_default();
+            let text = serde_json::to_string_pretty(&json!({ "execution": execution, "history": history }));
+            files.insert(format!("execution-{}.json", execution.name), text.unwrap_or_default());
+        }
+        let place = format!("{}-{}", self.orchestrator.workload, self.region());
+        files.into_iter().map(|(name, text)| (format!("{place}-{name}"), text)).collect()
+    }
+
+    async fn function_log(&self, function: &str) -> Result<String> {
+        let group = format!("/aws/lambda/failover-{}-{function}", self.orchestrator.workload.suffix());
+        let input = json!({ "logGroupName": group, "limit": LOG_LINES });
+        let answer: Value = self.aws.json("logs", self.region(), "FilterLogEvents", &input).await?;
+        let events = answer["events"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let lines: Vec<&str> = events.iter().filter_map(|event| event["message"].as_str()).map(str::trim_end).collect();
+        Ok(lines.join("\n"))
+    }
+}
+
+fn output<'a>(outputs: &'a BTreeMap<String, String>, name: &str) -> Result<&'a str> {
+    let value = outputs.get(name).map(String::as_str);
+    value.ok_or_else(|| Error::Unexpected(format!("{TEMPLATE} has no output {name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::Outcome;
+    use crate::recorded::call_of;
+
+    #[test]
+    fn a_call_tells_its_function_and_its_orchestrators_suffix() {
+        let mut call = call_of("scale-ecs", "ecs", "UpdateService", Outcome::Ok { status: 200 });
+        assert_eq!(function_of(&call), Some("scale-ecs"));
+        assert!(Orchestrator::default().made(&call));
+        call.caller.app = Some("failover-drill-2-scale-ecs".to_owned());
+        let settlement = Orchestrator { workload: Workload::Settlement, ..Orchestrator::default() };
+        assert_eq!(function_of(&call), Some("scale-ecs"));
+        assert!(settlement.made(&call) && !Orchestrator::default().made(&call));
+        call.caller.app = Some("drill".to_owned());
+        assert_eq!(function_of(&call), None);
+    }
+}
