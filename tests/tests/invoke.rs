@@ -222,7 +222,7 @@ impl Bench {
             ("NOTIFICATION_TOPIC_ARN", format!("arn:aws:sns:{DR_REGION}:{account}:{TOPIC}")),
             ("TRIGGER_ALARM_ARNS", ALARMS.map(alarm).join(",")),
             ("WATCHED_ENDPOINTS", format!("{}={}", Site::Primary.region(), watched.url())),
-            ("WATCHED_CLUSTERS", format!("{}={}", Site::Primary.region(), Site::Primary.cluster_id())),
+            ("WATCHED_CLUSTERS", format!("{}={}", Site::Primary.region(), TRADING.cluster_id(Site::Primary))),
             ("WRITER_LEASE_SECONDS", "150".to_owned()),
             ("AWS_REGION", DR_REGION.to_owned()),
             ("AWS_ENDPOINT_URL", local.gateway.endpoint().to_owned()),
