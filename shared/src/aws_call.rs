@@ -35,6 +35,8 @@ pub enum Meaning {
     Denied,
     /// The resource is in a state that does not allow it now.
     Conflict,
+    /// A rule that people made to guard the resource forbids it.
+    Forbidden,
     /// The resource does not exist.
     NotFound,
     /// The request itself is wrong.
@@ -47,10 +49,11 @@ pub enum Meaning {
 
 impl Meaning {
     /// Every meaning, for tests.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Throttled,
         Self::Denied,
         Self::Conflict,
+        Self::Forbidden,
         Self::NotFound,
         Self::Invalid,
         Self::Unavailable,
@@ -122,9 +125,15 @@ impl CallError {
                 let status = answer.raw().status().as_u16();
                 let code = answer.err().code().unwrap_or("UnknownError").to_owned();
                 // Success that cannot be read is an error to the SDK, but the change was made.
-                let meaning = if status < 400 { Meaning::Unavailable } else { meaning_of(&code, status) };
-                let failed = status >= 500 && meaning != Meaning::Throttled;
-                let sent = if status < 400 || failed { Sent::PossiblyApplied } else { Sent::Rejected };
+                let meaning = match status {
+                    ..300 => Meaning::Unavailable,
+                    // A redirection, as S3 answers in the wrong Region: nothing was done here.
+                    300..400 => Meaning::Invalid,
+                    _ => meaning_of(&code, status),
+                };
+                // Some services have a code for their own failures whatever the status.
+                let failed = meaning == Meaning::Unavailable || (status >= 500 && meaning != Meaning::Throttled);
+                let sent = if failed { Sent::PossiblyApplied } else { Sent::Rejected };
                 let message = answer.err().message().unwrap_or("no message").to_owned();
                 Self { service, operation, code, message, meaning, sent }
             }
@@ -144,7 +153,7 @@ impl CallError {
     #[must_use]
     pub fn in_a_region_that_may_be_gone(self) -> Self {
         match self.meaning {
-            Meaning::Denied | Meaning::Invalid | Meaning::NotFound => self,
+            Meaning::Denied | Meaning::Forbidden | Meaning::Invalid | Meaning::NotFound => self,
             Meaning::Throttled | Meaning::Conflict | Meaning::Unavailable | Meaning::Unreachable => {
                 Self { sent: Sent::PossiblyApplied, ..self }
             }
@@ -250,6 +259,10 @@ fn meaning_of(code: &str, status: u16) -> Meaning {
         | "InvalidChangeBatch"
         | "ExecutionAlreadyExists"
         | "ResourceInUseException"
+        | "PreconditionFailed"
+        | "ConditionalRequestConflict"
+        | "OperationAborted"
+        | "ConflictException"
         | "TransactionConflictException" => Meaning::Conflict,
         "GlobalClusterNotFoundFault"
         | "DBClusterNotFoundFault"
@@ -261,9 +274,14 @@ fn meaning_of(code: &str, status: u16) -> Meaning {
         | "NoSuchHostedZone"
         | "NoSuchChange"
         | "NoSuchHealthCheck"
+        | "NoSuchBucket"
+        | "NoSuchKey"
+        | "EndpointGroupNotFoundException"
+        | "AcceleratorNotFoundException"
         | "NotFound"
         | "StateMachineDoesNotExist"
         | "NotFoundException" => Meaning::NotFound,
+        "EndpointTemporarilyUnavailableException" | "InternalServiceErrorException" => Meaning::Unavailable,
         _ if status >= 500 => Meaning::Unavailable,
         _ if status == 429 => Meaning::Throttled,
         _ if status == 403 => Meaning::Denied,
@@ -291,11 +309,14 @@ mod tests {
     fn a_change_may_have_been_applied_when_its_answer_is_a_failure_of_the_service_or_cannot_be_read() {
         for (status, code, meaning, sent) in [
             (200, None, Meaning::Unavailable, Sent::PossiblyApplied),
+            (301, Some("PermanentRedirect"), Meaning::Invalid, Sent::Rejected),
+            (400, Some("InternalServiceErrorException"), Meaning::Unavailable, Sent::PossiblyApplied),
             (400, Some("Throttling"), Meaning::Throttled, Sent::Rejected),
             (400, None, Meaning::Invalid, Sent::Rejected),
             (403, None, Meaning::Denied, Sent::Rejected),
             (500, Some("InternalError"), Meaning::Unavailable, Sent::PossiblyApplied),
             (503, Some("Throttling"), Meaning::Throttled, Sent::Rejected),
+            (412, Some("PreconditionFailed"), Meaning::Conflict, Sent::Rejected),
         ] {
             let mut metadata = ErrorMetadata::builder();
             if let Some(code) = code {

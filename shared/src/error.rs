@@ -226,6 +226,7 @@ impl Error {
             Meaning::Invalid => Self::Bug { doing, problem: source.to_string() },
             Meaning::Throttled
             | Meaning::Conflict
+            | Meaning::Forbidden
             | Meaning::NotFound
             | Meaning::Unavailable
             | Meaning::Unreachable => Self::Transient { doing, source },
@@ -241,6 +242,11 @@ impl Error {
             Sent::NotSent | Sent::Rejected if source.meaning == Meaning::NotFound => Self::Refused {
                 reason: format!("{}: {source}", doing.into()),
                 cure: "create what AWS does not find, or correct the request, and start the run again".to_owned(),
+            },
+            Sent::NotSent | Sent::Rejected if source.meaning == Meaning::Forbidden => Self::Refused {
+                reason: format!("{}: {source}", doing.into()),
+                cure: "satisfy the rule that AWS names, or have the request override it, and start the run again"
+                    .to_owned(),
             },
             Sent::NotSent | Sent::Rejected => Self::from_read(doing, source),
         }
@@ -294,6 +300,14 @@ mod tests {
         assert_eq!(refused.code(), ErrorCode::Refused);
         assert!(refused.to_string().contains("shifting") && refused.to_string().contains("No check h1"), "{refused}");
         assert_eq!(Error::from_read("reading", source).code(), ErrorCode::Transient);
+    }
+
+    #[test]
+    fn a_change_that_a_rule_forbids_is_refused_with_the_rules_text() {
+        let source = CallError::rejected("x", "UpdateRoutingControlStates", "ConflictException", "rule at-least-one");
+        let refused = Error::from_change("shifting", CallError { meaning: Meaning::Forbidden, ..source });
+        assert_eq!(refused.code(), ErrorCode::Refused);
+        assert!(refused.to_string().contains("rule at-least-one"), "{refused}");
     }
 
     #[test]

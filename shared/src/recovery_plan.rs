@@ -308,9 +308,32 @@ impl RecoveryPlan {
                     format!("is {key}, as traffic[{first}] is already: name all of it there"),
                 ));
             }
-            for (field, regions) in traffic.regions() {
-                let field = format!("traffic[{index}].{field}");
+            self.check_traffic_regions(index, traffic)?;
+        }
+        Ok(())
+    }
+
+    /// Every Region of the plan can get the traffic, but of more than two only two by what knows no more: then a run to
+    /// another one is refused, and an object cannot tell that it is another one.
+    fn check_traffic_regions(&self, index: usize, traffic: &Traffic) -> Result<(), Error> {
+        let all_fit = traffic.most_regions().is_none_or(|most| self.regions().count() <= most);
+        if let Traffic::StandbyObject(object) = traffic {
+            let field = format!("plan_document.traffic[{index}].standby_object");
+            if !all_fit {
+                let found = self.regions_in_words();
+                return Err(invalid(&field, format!("moves traffic between two Regions; the plan has {found}")));
+            }
+            if !self.has(&object.region) {
+                let problem = "is neither the home Region nor a standby Region".to_owned();
+                return Err(invalid(&format!("{field}.region"), problem));
+            }
+        }
+        for (field, regions) in traffic.regions() {
+            let field = format!("traffic[{index}].{field}");
+            if all_fit {
                 self.check_covers(&field, &regions)?;
+            } else {
+                self.check_no_stranger(&field, &regions)?;
             }
         }
         Ok(())
@@ -326,6 +349,10 @@ impl RecoveryPlan {
                 return Err(invalid(&format!("plan_document.{field}"), format!("has no entry for {region}")));
             }
         }
+        self.check_no_stranger(field, named)
+    }
+
+    fn check_no_stranger(&self, field: &str, named: &[&Region]) -> Result<(), Error> {
         match named.iter().find(|region| !self.has(region)) {
             Some(stranger) => Err(invalid(
                 &format!("plan_document.{field}.{stranger}"),

@@ -140,7 +140,20 @@ pub async fn run<S: Step>(
     request: Value,
     deadline: Deadline,
 ) -> Result<StepResponse, Error> {
-    let request = step.complete(contract::parse(request)?)?;
+    run_parsed(step, tools, contract::parse(request)?, deadline).await
+}
+
+/// Carries out one invocation of a step whose request was read already, to tell which step it is for.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_parsed<S: Step>(
+    step: &S,
+    tools: &Toolbox,
+    request: S::Wire,
+    deadline: Deadline,
+) -> Result<StepResponse, Error> {
+    let request = step.complete(request)?;
     let context = S::run_of(&request);
     let operation = Operation::of::<S>(&request, tools)?;
     tools.trace.annotate(&operation.failover_id);

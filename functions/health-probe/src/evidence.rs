@@ -272,6 +272,7 @@ fn of_source(seen: &AuroraSeen, source: &Region, network_proven: bool) -> (Healt
             | Meaning::Throttled
             | Meaning::Denied
             | Meaning::Conflict
+            | Meaning::Forbidden
             | Meaning::NotFound
             | Meaning::Invalid => (Health::Unknown, format!("{source}: {error}")),
         },
@@ -486,9 +487,12 @@ mod tests {
             let health = aurora(AuroraSeen { source: Err(failed(meaning)), ..well() });
             let expected = match meaning {
                 Meaning::Unreachable | Meaning::Unavailable => Health::Unhealthy,
-                Meaning::Throttled | Meaning::Denied | Meaning::Conflict | Meaning::NotFound | Meaning::Invalid => {
-                    Health::Unknown
-                }
+                Meaning::Throttled
+                | Meaning::Denied
+                | Meaning::Conflict
+                | Meaning::Forbidden
+                | Meaning::NotFound
+                | Meaning::Invalid => Health::Unknown,
             };
             assert_eq!(health, expected, "{meaning:?}");
         }

@@ -1,8 +1,8 @@
 //! A run in figures and in words (X8). Pure.
 
 use failover::contract::{
-    ConcludeRequest, FenceOutcome, Fenced, Notification, Outcome, PromotionMode, Report, RunPlan, StepResponse,
-    Timestamp,
+    ConcludeRequest, Dependency, FenceOutcome, Fenced, Notification, Outcome, Plane, PromotionMode, Region, Report,
+    RunPlan, StepResponse, Timestamp,
 };
 use serde_json::Value;
 
@@ -61,22 +61,34 @@ fn fences(request: &ConcludeRequest) -> Vec<FenceOutcome> {
     request.fences.iter().cloned().chain(own).collect()
 }
 
-/// Control planes and services that the run could not have done without, and where they stand.
-fn depended_on(run: &RunPlan) -> Vec<String> {
-    let mut all = vec![format!("step functions, lambda, dynamodb and sns in the orchestrator's Region")];
-    let promotions = run.promotions().filter(|promotion| promotion.mode == PromotionMode::Switchover);
-    if promotions.count() > 0 {
-        all.push(format!("rds in {} and {}", run.source_region, run.target_region));
-    } else if run.promotions().next().is_some() {
-        all.push(format!("rds in {}", run.target_region));
+/// What the run could not have done without, beside the orchestrator's own Region (X6).
+fn depended_on(run: &RunPlan) -> Vec<Dependency> {
+    let control = |service: &str, region: &Region| Dependency {
+        service: service.to_owned(),
+        plane: Plane::Control,
+        regions: vec![region.clone()],
+    };
+    let mut all = Vec::new();
+    for promotion in run.promotions() {
+        all.push(control("rds", &run.target_region));
+        if promotion.mode == PromotionMode::Switchover {
+            all.push(control("rds", &run.source_region));
+        }
     }
     if run.scalings().next().is_some() {
-        all.push(format!("ecs and application auto scaling in {}", run.target_region));
+        all.push(control("ecs", &run.target_region));
+        all.push(control("application auto scaling", &run.target_region));
     }
-    all.extend(run.shifts.iter().flat_map(|shift| shift.traffic.depends_on()));
-    all.sort();
-    all.dedup();
-    all
+    for dependency in run.shifts.iter().flat_map(|shift| shift.traffic.control_planes()) {
+        all.push(dependency);
+    }
+    let mut distinct: Vec<Dependency> = Vec::new();
+    for dependency in all {
+        if !distinct.contains(&dependency) {
+            distinct.push(dependency);
+        }
+    }
+    distinct
 }
 
 /// The writes that are lost at most: of the cluster that was furthest behind. Unknown when any is, and while it is not
@@ -141,11 +153,12 @@ pub(crate) fn notification(report: &Report) -> Notification {
         none if none.is_empty() => none,
         fences => format!("Fences:{fences}\n"),
     };
+    let depended_on = report.depended_on.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     let message = format!(
         "{what} of {plan} {ended}.\n{route}{failure}\n{}\n{fences}Depended on: {}\n\nWhat next: {next}\n\
          Execution: {}",
         figures(report),
-        report.depended_on.join("; "),
+        depended_on,
         report.failover_id
     );
     notice::notification(&format!("{what} of {plan} {ended}"), message)

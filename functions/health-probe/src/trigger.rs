@@ -190,8 +190,11 @@ fn broken(error: CallError, doing: &str, variable: &str) -> Error {
         Meaning::NotFound | Meaning::Invalid => {
             Error::Config { variable: variable.to_owned(), problem: format!("AWS cannot use it: {error}") }
         }
-        Meaning::Throttled | Meaning::Denied | Meaning::Conflict | Meaning::Unavailable | Meaning::Unreachable => {
-            Error::from_read(doing, error)
-        }
+        Meaning::Throttled
+        | Meaning::Denied
+        | Meaning::Conflict
+        | Meaning::Forbidden
+        | Meaning::Unavailable
+        | Meaning::Unreachable => Error::from_read(doing, error),
     }
 }

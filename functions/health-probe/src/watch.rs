@@ -106,9 +106,12 @@ async fn api(probe: &HealthProbe, region: &Region) -> Api {
         Ok(_) => Api::Answers,
         Err(error) => match error.meaning {
             Meaning::Unreachable | Meaning::Unavailable => Api::Fails(error.to_string()),
-            Meaning::Throttled | Meaning::Denied | Meaning::Conflict | Meaning::NotFound | Meaning::Invalid => {
-                Api::CannotTell(error.to_string())
-            }
+            Meaning::Throttled
+            | Meaning::Denied
+            | Meaning::Forbidden
+            | Meaning::Conflict
+            | Meaning::NotFound
+            | Meaning::Invalid => Api::CannotTell(error.to_string()),
         },
     }
 }

@@ -144,7 +144,7 @@ fn severity(error: &CallError) -> u8 {
     match error.meaning {
         Meaning::Denied => 4,
         Meaning::Invalid => 3,
-        Meaning::NotFound | Meaning::Conflict => 2,
+        Meaning::NotFound | Meaning::Conflict | Meaning::Forbidden => 2,
         Meaning::Unavailable | Meaning::Unreachable => 1,
         Meaning::Throttled => 0,
     }

@@ -1,48 +1,50 @@
-//! Moves traffic to another Region by swapping Route 53 failover records (F6).
+//! Moves traffic to another Region (F6), in the way the recovery plan names (X6).
 //!
-//! For each record the target Region's record set becomes the primary one and the other the secondary one, all by one
-//! change batch that holds only if the records are as they were seen. Everything else in the zone stays untouched.
+//! Each way is a step of its own with the one control flow of [`failover::step`]: it observes, decides purely and makes
+//! one change. They differ in what of AWS they depend on:
+//!
+//! - [`records`]: swaps failover records, or gives weighted ones all the weight. Route 53's control plane, in us-east-1.
+//! - [`standby_object`]: an object that an inverted health check looks at. S3 in the standby Region.
+//! - [`routing_control`]: flips ARC routing controls. One of five Regional endpoints.
+//! - [`traffic_dial`]: turns Global Accelerator's traffic dials. Its control plane, in us-west-2.
 
-mod act;
-mod observe;
-pub mod plan;
+pub mod checks;
 pub mod records;
 pub mod request;
+pub mod routing_control;
+pub mod standby_object;
+pub mod traffic_dial;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use aws_sdk_route53::Client;
-use failover::aws_call::CallError;
-use failover::contract::{Finding, RunContext, ShiftRequest, StepResponse, Timestamp};
+use failover::contract::{self, ShiftRequest, StepResponse, Traffic};
 use failover::env::Deadline;
 use failover::error::Error;
-use failover::retry;
 use failover::runtime::Toolbox;
-use failover::step::{self, LastChange, Plan, Step};
+use failover::step;
 use serde_json::Value;
 
-use crate::observe::Observer;
-use crate::plan::{Action, Observation};
-use crate::request::Shift;
+use crate::records::{RecordShift, Records};
+use crate::request::Common;
+use crate::routing_control::{ControlShift, Controls};
+use crate::standby_object::{Object, ObjectShift};
+use crate::traffic_dial::{DialShift, Dials};
 
-/// The step.
+/// The function's name, in operation ids and traces, whichever way it moves traffic.
+const NAME: &str = "shift-dns";
+
+/// The function, ready for invocations.
 #[derive(Debug)]
 pub struct ShiftDns {
     tools: Toolbox,
-    reading: Client,
-    once: Client,
 }
 
 impl ShiftDns {
-    /// Puts it together.
-    ///
-    /// Route 53 is one service for all Regions: the SDK finds its endpoint from whichever Region it is given.
+    /// Puts it together. Clients are built when it is known for which service.
     #[must_use]
     pub fn new(tools: Toolbox) -> Self {
-        let region = &tools.config.dr_region;
-        let reading = Client::new(&tools.clients.reading(region));
-        let once = Client::new(&tools.clients.once(region));
-        Self { tools, reading, once }
+        Self { tools }
     }
 }
 
@@ -51,43 +53,37 @@ impl ShiftDns {
 /// # Errors
 /// See [`Error`].
 pub async fn handle(step: Arc<ShiftDns>, request: Value, deadline: Deadline) -> Result<StepResponse, Error> {
-    step::run(step.as_ref(), &step.tools, request, deadline).await
+    let tools = &step.tools;
+    let ShiftRequest { run, target_region, traffic } = contract::parse(request)?;
+    contract::check_traffic("traffic", &traffic)?;
+    let common = Common {
+        run,
+        target_region: target_region.unwrap_or_else(|| tools.config.dr_region.clone()),
+        resource: traffic.key(),
+        depends_on: traffic.control_planes(),
+    };
+    match &traffic {
+        Traffic::FailoverRecords(zone) => {
+            step::run_parsed(&Records::new(tools), tools, RecordShift::failover(common, zone)?, deadline).await
+        }
+        Traffic::WeightedRecords(zone) => {
+            step::run_parsed(&Records::new(tools), tools, RecordShift::weighted(common, zone)?, deadline).await
+        }
+        Traffic::StandbyObject(object) => {
+            let request = ObjectShift::new(common, object);
+            step::run_parsed(&Object::new(tools, object), tools, request, deadline).await
+        }
+        Traffic::RoutingControl(controls) => {
+            let request = ControlShift::new(common, controls)?;
+            step::run_parsed(&Controls::new(tools, controls), tools, request, deadline).await
+        }
+        Traffic::TrafficDial(dials) => {
+            step::run_parsed(&Dials::new(tools), tools, DialShift::new(common, dials)?, deadline).await
+        }
+    }
 }
 
-impl Step for ShiftDns {
-    const NAME: &'static str = "shift-dns";
-    type Wire = ShiftRequest;
-    type Request = Shift;
-    type Observation = Observation;
-    type Action = Action;
-
-    fn complete(&self, request: ShiftRequest) -> Result<Shift, Error> {
-        request::complete(request, &self.tools.config.dr_region)
-    }
-
-    fn run_of(request: &Shift) -> &RunContext {
-        &request.run
-    }
-
-    fn resource(request: &Shift) -> String {
-        request.hosted_zone_id.clone()
-    }
-
-    async fn preflight(&self, request: &Shift) -> Vec<Finding> {
-        vec![step::check_decision(self, &self.tools, request).await]
-    }
-
-    async fn observe(&self, request: &Shift, last: Option<&LastChange<Action>>) -> Result<Observation, Error> {
-        let now = self.tools.env.now();
-        let observer = Observer { reading: &self.reading, once: &self.once, calls: &self.tools.calls, now };
-        observer.observe(request, last).await
-    }
-
-    fn plan(request: &Shift, seen: &Observation, now: Timestamp) -> Plan<Action> {
-        plan::plan(request, seen, now)
-    }
-
-    async fn act(&self, _: &Shift, action: &Action, deadline: Deadline) -> Result<Option<String>, CallError> {
-        retry::change(&self.tools.env, deadline, || act::act(&self.once, &self.tools.calls, action)).await
-    }
+/// Rounded up: waits cross the wire in seconds, and asking early would only mean asking again.
+pub(crate) fn whole_seconds(duration: Duration) -> Duration {
+    Duration::from_secs(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
 }

@@ -82,6 +82,22 @@ checked_string!(
     is_region
 );
 
+impl Region {
+    /// US East (N. Virginia), where the control plane of Route 53 stands.
+    /// Source: <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/disaster-recovery-resiliency.html>
+    #[must_use]
+    pub fn us_east_1() -> Self {
+        Self("us-east-1".to_owned())
+    }
+
+    /// US West (Oregon), where the control plane of Global Accelerator stands.
+    /// Source: <https://docs.aws.amazon.com/global-accelerator/latest/api/Welcome.html>
+    #[must_use]
+    pub fn us_west_2() -> Self {
+        Self("us-west-2".to_owned())
+    }
+}
+
 checked_string!(
     /// An AWS account's twelve digits.
     AccountId,

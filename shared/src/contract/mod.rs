@@ -3,6 +3,7 @@
 //! Every request type rejects unknown fields, so that a misspelt option is an error instead of a silent default.
 //! Serves F2, F3 and F9. The JSON Schemas in `shared/schemas/` are generated from these types.
 
+mod dependency;
 mod dns_name;
 mod finding;
 mod identifiers;
@@ -15,6 +16,7 @@ mod run;
 mod scale;
 mod shift;
 
+pub use dependency::{Dependency, Plane};
 pub use dns_name::normal_dns_name;
 pub use finding::{Finding, Severity};
 pub use identifiers::{
@@ -34,5 +36,5 @@ pub use run::{Initiator, RunContext};
 pub use scale::{Capacity, ScaleRequest, ServiceSelection, check_timeout};
 pub use shift::{
     FailoverRecord, FailoverRecords, MOST_RECORDS, RecordType, RoutingControls, ShiftRequest, StandbyObject, Traffic,
-    TrafficDials, WeightedRecords, check_records, check_traffic, hosted_zone_id,
+    TrafficDials, WeightedRecords, check_traffic, hosted_zone_id,
 };

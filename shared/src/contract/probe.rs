@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    AcknowledgeRequest, FailoverId, Finding, Generation, Initiator, IsolateRequest, KillSwitchRequest,
+    AcknowledgeRequest, Dependency, FailoverId, Finding, Generation, Initiator, IsolateRequest, KillSwitchRequest,
     OperatorResponse, PlanName, PromoteRequest, PromotionMode, Region, ScaleRequest, ShiftRequest, StepResponse,
     Timestamp,
 };
@@ -536,8 +536,8 @@ pub struct Report {
     pub target_healthy: bool,
     /// How the fences ended: those of the plan, the writer lease, and Aurora's own.
     pub fences: Vec<FenceOutcome>,
-    /// What the run depended on beside the target Region: control planes, and where each stands.
-    pub depended_on: Vec<String>,
+    /// The planes of AWS that the run could not do without, beside the orchestrator's own Region, and where they stand.
+    pub depended_on: Vec<Dependency>,
     /// What failed, in words, with the cure; null when nothing did.
     pub failure: Option<String>,
 }

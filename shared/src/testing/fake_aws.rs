@@ -26,6 +26,8 @@ use crate::runtime::Toolbox;
 pub enum Reply {
     /// Answers with a status and a body: a JSON object in the service's own protocol, a string as it is.
     Answer(u16, Value),
+    /// Answers with a status and headers, and no body.
+    Headers(u16, Vec<(String, String)>),
     /// Answers with a service's error: status, code, message.
     Error(u16, String, String),
     /// Never answers, as a Region that is gone, or a request whose response was lost.
@@ -51,6 +53,12 @@ impl Reply {
         Self::Answer(200, Value::String(body.into()))
     }
 
+    /// A successful answer of headers alone.
+    #[must_use]
+    pub fn headers(headers: &[(&str, &str)]) -> Self {
+        Self::Headers(200, headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
     /// A service's error with status 400.
     #[must_use]
     pub fn error(code: &str, message: &str) -> Self {
@@ -68,6 +76,7 @@ impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answer(status, body) => write!(f, "{status} {body}"),
+            Self::Headers(status, headers) => write!(f, "{status} {headers:?}"),
             Self::Error(status, code, message) => write!(f, "{status} {code}: {message}"),
             Self::Silence => f.write_str("silence"),
             Self::Refused => f.write_str("refused"),
@@ -213,6 +222,7 @@ impl HttpConnector for FakeAws {
         let request = Request::read(&request, self.began.elapsed());
         match self.reply(&request) {
             Reply::Answer(status, body) => HttpConnectorFuture::ready(Ok(wire::answer(&request, status, &body))),
+            Reply::Headers(status, headers) => HttpConnectorFuture::ready(Ok(wire::headers(status, &headers))),
             Reply::Error(status, code, message) => {
                 let body = wire::error_body(&request, &code, &message);
                 HttpConnectorFuture::ready(Ok(wire::answer(&request, status, &body)))

@@ -1,5 +1,6 @@
 //! Requests taken apart, and answers put together, in the protocol each service speaks.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_smithy_cbor::data::Type;
@@ -25,6 +26,8 @@ pub struct Request {
     pub method: String,
     /// The path with its query.
     pub path: String,
+    /// The headers, by their names in lower case.
+    pub headers: BTreeMap<String, String>,
     /// The body: JSON and CBOR as they are, a form as an object of strings, XML as a string.
     pub body: Value,
     /// When it was sent, since the test's beginning.
@@ -54,8 +57,10 @@ impl Request {
         let operation = match header("x-amz-target").rsplit_once('.') {
             _ if service == "http" => format!("{} {}", request.method(), request.uri()),
             Some((_, operation)) => operation.to_owned(),
+            None if service == "s3" => of_s3(request.method(), uri.host().unwrap_or_default(), &path).to_owned(),
             None => body["Action"].as_str().map_or_else(|| by_path(request.method(), &path), str::to_owned),
         };
+        let headers = request.headers().iter().map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
         Self {
             region: region.to_owned(),
             service: service.to_owned(),
@@ -63,6 +68,7 @@ impl Request {
             host: uri.host().unwrap_or_default().to_owned(),
             method: request.method().to_owned(),
             path,
+            headers: headers.collect(),
             body,
             at,
         }
@@ -104,6 +110,28 @@ fn by_path(method: &str, path: &str) -> String {
     operation.to_owned()
 }
 
+/// The operation of S3 on an object, or on a bucket that stands in the host's name or in the path.
+fn of_s3(method: &str, host: &str, path: &str) -> &'static str {
+    let path = path.split('?').next().unwrap_or_default().trim_matches('/');
+    let key = if host.contains(".s3.") { path } else { path.split_once('/').map_or("", |(_, key)| key) };
+    match (method, key.is_empty()) {
+        ("HEAD", true) => "HeadBucket",
+        ("HEAD", false) => "HeadObject",
+        ("PUT", false) => "PutObject",
+        ("DELETE", false) => "DeleteObject",
+        _ => "unknown",
+    }
+}
+
+/// An answer of headers alone.
+pub(super) fn headers(status: u16, headers: &[(String, String)]) -> HttpResponse {
+    let mut response = HttpResponse::new(StatusCode::try_from(status).expect("a status"), SdkBody::empty());
+    for (name, value) in headers {
+        response.headers_mut().insert(name.clone(), value.clone());
+    }
+    response
+}
+
 /// An answer in the protocol of the service that was asked.
 pub(super) fn answer(request: &Request, status: u16, body: &Value) -> HttpResponse {
     let (content_type, bytes) = match (request.service.as_str(), body) {
@@ -122,6 +150,9 @@ pub(super) fn answer(request: &Request, status: u16, body: &Value) -> HttpRespon
 /// A service's error in the protocol of the service that was asked.
 pub(super) fn error_body(request: &Request, code: &str, message: &str) -> Value {
     match request.service.as_str() {
+        // The answer to a HEAD request has no body.
+        "s3" if request.method == "HEAD" => Value::String(String::new()),
+        "s3" => Value::String(format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>")),
         "rds" | "sns" | "route53" => Value::String(format!(
             "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
              <RequestId>test</RequestId></ErrorResponse>"

@@ -3,48 +3,37 @@
 
 #![allow(clippy::expect_used, reason = "a test's helper fails by panicking")]
 
+mod common;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use failover::contract::{StepResponse, StepStatus};
-use failover::error::{Error, ErrorCode};
-use failover::testing::{FakeAws, Reply, Request, deadline};
+use common::{invoke, names, preflight, severities, until_settled};
+use failover::contract::{Severity, StepResponse, StepStatus};
+use failover::error::ErrorCode;
+use failover::testing::{FakeAws, Reply, Request};
 use serde_json::{Value, json};
-use shift_dns::ShiftDns;
 
 const ZONE: &str = "Z1";
 
 fn request() -> Value {
     json!({
         "run": { "failover_id": "f1" },
-        "hosted_zone_id": ZONE,
-        "records": [{
-            "name": "app.example.com",
-            "type": "A",
-            "set_identifiers": { "eu-central-1": "frankfurt", "eu-west-1": "ireland" },
-        }],
+        "traffic": { "failover_records": {
+            "hosted_zone_id": ZONE,
+            "records": [{
+                "name": "app.example.com",
+                "type": "A",
+                "set_identifiers": { "eu-central-1": "frankfurt", "eu-west-1": "ireland" },
+            }],
+        } },
     })
 }
 
-/// One invocation, in a sandbox of its own.
-async fn invoke(aws: &FakeAws, request: Value) -> Result<StepResponse, Error> {
-    let tools = aws.toolbox();
-    let deadline = deadline(&tools.env, &tools.config);
-    shift_dns::handle(Arc::new(ShiftDns::new(tools)), request, deadline).await
-}
-
-/// Asks as the state machine does, until there is an outcome.
-async fn until_settled(aws: &FakeAws, request: Value) -> Result<StepResponse, Error> {
-    for _ in 0..20 {
-        let pause = match invoke(aws, request.clone()).await {
-            Ok(response) if response.status == StepStatus::InProgress => response.ask_again_after_seconds.into(),
-            Err(error) if error.code() == ErrorCode::Transient => 1,
-            settled => return settled,
-        };
-        aws.toolbox().env.sleep(Duration::from_secs(pause)).await;
-    }
-    panic!("no outcome after 20 invocations")
+/// The records of a request.
+fn records(request: &mut Value) -> &mut Value {
+    &mut request["traffic"]["failover_records"]["records"]
 }
 
 /// A zone whose one record moves when a batch is applied.
@@ -165,10 +154,6 @@ fn dns_answer() -> Reply {
     ))
 }
 
-fn names(requests: &[Request]) -> Vec<&str> {
-    requests.iter().map(|request| request.operation.as_str()).collect()
-}
-
 /// The batch's one form: `(action, record set)` in order.
 fn batch(request: &Request) -> (String, Vec<(String, String)>) {
     let body = request.body.as_str().expect("XML").to_owned();
@@ -265,7 +250,7 @@ async fn every_attribute_of_every_record_is_kept_and_all_records_change_in_one_b
         cname("i", "SECONDARY"),
     ];
     zone.aws.on("route53", "ListResourceRecordSets", [listing(&sets, "")]);
-    let request = json!({
+    let request = json!({ "traffic": { "failover_records": {
         "hosted_zone_id": ZONE,
         "records": [
             {
@@ -275,7 +260,7 @@ async fn every_attribute_of_every_record_is_kept_and_all_records_change_in_one_b
             },
             { "name": "shop.example.com", "type": "CNAME", "set_identifiers": { "eu-central-1": "f", "eu-west-1": "i" } },
         ],
-    });
+    } } });
     invoke(&zone.aws, request).await.expect("sent");
     let requests = zone.aws.requests();
     assert_eq!(names(&requests)[..2], ["ListResourceRecordSets", "ChangeResourceRecordSets"], "one page has both");
@@ -323,7 +308,7 @@ async fn a_dry_run_answers_what_it_would_change_and_changes_nothing() {
     let response = invoke(&zone.aws, request).await.expect("would act");
     assert_eq!(response.status, StepStatus::WouldAct);
     assert_eq!(response.action["changes"][0]["expected"]["set_identifier"], "ireland");
-    assert_eq!(response.action["changes"][0]["role"], "PRIMARY");
+    assert_eq!(response.action["changes"][0]["routing"]["failover"], "PRIMARY");
     let all: Vec<String> = zone.aws.all_requests().iter().map(Request::name).collect();
     assert_eq!(all, ["dynamodb:GetItem", "route53:ListResourceRecordSets"]);
 }
@@ -485,12 +470,12 @@ async fn an_error_of_a_read_names_what_is_wrong_and_changes_nothing() {
         (
             Reply::Error(404, "NoSuchHostedZone".to_owned(), "No hosted zone found with ID: Z1".to_owned()),
             ErrorCode::InvalidRequest,
-            "hosted_zone_id: there is no hosted zone Z1",
+            "traffic.failover_records.hosted_zone_id: there is no hosted zone Z1",
         ),
         (
             Reply::error("InvalidInput", "bad name"),
             ErrorCode::InvalidRequest,
-            "records[0].name: Route 53 does not take it",
+            "traffic.failover_records.records[0].name: Route 53 does not take it",
         ),
         (Reply::error("Throttling", "Rate exceeded"), ErrorCode::Transient, "Rate exceeded"),
         (Reply::Silence, ErrorCode::Transient, "listing app.example.com. A"),
@@ -610,9 +595,9 @@ async fn a_record_cut_off_at_a_pages_end_is_listed_again_from_its_beginning() {
         ],
     );
     let mut request = request();
-    let mut second = request["records"][0].clone();
+    let mut second = records(&mut request)[0].clone();
     second["name"] = json!("b.example.com");
-    request["records"].as_array_mut().expect("a list").push(second);
+    records(&mut request).as_array_mut().expect("a list").push(second);
     zone.aws.on("route53", "ChangeResourceRecordSets", [Reply::error("InvalidInput", "stop here")]);
     invoke(&zone.aws, request).await.expect_err("stopped");
     assert_eq!(zone.aws.requests_to("route53", "ListResourceRecordSets").len(), 2);
@@ -635,9 +620,192 @@ async fn a_list_that_never_ends_is_given_up() {
 async fn a_request_that_cannot_be_used_touches_neither_route_53_nor_the_ledger() {
     let zone = Zone::at_home();
     let mut request = request();
-    request["records"][0]["ttl"] = json!(60);
+    records(&mut request)[0]["ttl"] = json!(60);
     let error = invoke(&zone.aws, request).await.expect_err("unknown field");
     assert_eq!(error.code(), ErrorCode::InvalidRequest);
-    assert!(error.to_string().starts_with("records[0].ttl: unknown field"), "{error}");
+    assert!(error.to_string().starts_with("traffic.failover_records.records[0].ttl: unknown field"), "{error}");
     assert!(zone.aws.all_requests().is_empty());
+}
+
+fn weighted_request() -> Value {
+    json!({
+        "run": { "failover_id": "f1" },
+        "traffic": { "weighted_records": {
+            "hosted_zone_id": ZONE,
+            "weight": 100,
+            "records": [{
+                "name": "app.example.com",
+                "type": "A",
+                "set_identifiers": { "eu-central-1": "frankfurt", "eu-west-1": "ireland", "us-east-1": "virginia" },
+            }],
+        } },
+    })
+}
+
+fn weighted(identifier: &str, weight: u8, rest: &str) -> String {
+    let attributes = format!("<SetIdentifier>{identifier}</SetIdentifier><Weight>{weight}</Weight>{rest}");
+    set("app.example.com.", "A", &attributes)
+}
+
+const CHECK_ID: &str = "0d1f8f5c-0000-4000-8000-000000000001";
+
+/// A zone with weighted records, which have these weights in Frankfurt, Ireland and Virginia.
+fn weighted_zone(zone: &Zone, before: [u8; 3], after: [u8; 3]) -> [[String; 3]; 2] {
+    let rest = format!("{}<HealthCheckId>{CHECK_ID}</HealthCheckId>", values(60, &["192.0.2.1", "192.0.2.2"]));
+    let sets = |weights: [u8; 3]| {
+        let [frankfurt, ireland, virginia] = weights;
+        [("frankfurt", frankfurt), ("ireland", ireland), ("virginia", virginia)]
+            .map(|(identifier, weight)| weighted(identifier, weight, &rest))
+    };
+    let (before, after) = (sets(before), sets(after));
+    let listed = [before.clone(), after.clone()];
+    let moved = Arc::clone(&zone.moved);
+    let reply = Reply::from_fn(move |_| listing(if moved.load(Ordering::SeqCst) { &after } else { &before }, ""));
+    zone.aws.on("route53", "ListResourceRecordSets", [reply]);
+    listed
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_targets_weighted_record_gets_all_the_weight_by_one_batch_that_keeps_everything_else() {
+    let zone = Zone::at_home();
+    let [before, after] = weighted_zone(&zone, [255, 0, 7], [0, 100, 0]);
+    let response = invoke(&zone.aws, weighted_request()).await.expect("done");
+    assert_eq!(response.status, StepStatus::Done);
+    assert_eq!(response.message, "eu-west-1 has all the weight of every record, and change C1 is INSYNC");
+    let [change] = zone.changes().try_into().expect("one change");
+    let (comment, changes) = batch(&change);
+    assert_eq!(comment, "failover f1: eu-west-1 gets all the weight");
+    let order = [1, 0, 2];
+    let deleted = order.map(|index| pair("DELETE", before[index].clone()));
+    let created = order.map(|index| pair("CREATE", after[index].clone()));
+    assert_eq!(changes, [deleted, created].concat());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_weighted_record_set_that_the_request_does_not_name_may_have_no_weight() {
+    for (weight, done) in [(0, true), (1, false)] {
+        let zone = Zone::at_home();
+        weighted_zone(&zone, [255, 0, weight], [0, 100, weight]);
+        let mut request = weighted_request();
+        let sets = &mut request["traffic"]["weighted_records"]["records"][0]["set_identifiers"];
+        sets.as_object_mut().expect("an object").remove("us-east-1");
+        match invoke(&zone.aws, request).await {
+            Ok(response) => assert!(done && response.status == StepStatus::Done, "{weight}: {response:?}"),
+            Err(error) => {
+                assert!(!done && error.code() == ErrorCode::Refused, "{weight}: {error}");
+                assert!(error.to_string().contains("another record set, \"virginia\", of weight 1"), "{error}");
+                assert!(zone.changes().is_empty());
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failover_record_is_not_taken_for_a_weighted_one() {
+    let zone = Zone::at_home();
+    let mut request = weighted_request();
+    let sets = &mut request["traffic"]["weighted_records"]["records"][0]["set_identifiers"];
+    sets.as_object_mut().expect("an object").remove("us-east-1");
+    let error = invoke(&zone.aws, request).await.expect_err("another policy");
+    assert_eq!(error.code(), ErrorCode::Refused);
+    assert!(error.to_string().contains("has failover routing, not weighted"), "{error}");
+    assert!(zone.changes().is_empty());
+}
+
+/// A zone at home whose records have this TTL, and this health check in Frankfurt and in Ireland.
+fn checked_zone(ttl: u32, checks: [&str; 2]) -> Zone {
+    let zone = Zone::at_home();
+    let sets =
+        [("frankfurt", "PRIMARY", checks[0]), ("ireland", "SECONDARY", checks[1])].map(|(identifier, role, check)| {
+            let rest = format!("{}{check}", values(ttl, &["192.0.2.1"]));
+            failover_set("app.example.com.", "A", identifier, role, &rest)
+        });
+    zone.aws.on("route53", "ListResourceRecordSets", [listing(&sets, "")]);
+    zone
+}
+
+fn health_check() -> Reply {
+    Reply::xml(format!(
+        "<GetHealthCheckResponse xmlns=\"{NAMESPACE}\"><HealthCheck><Id>{CHECK_ID}</Id><CallerReference>r\
+         </CallerReference><HealthCheckConfig><Type>HTTPS</Type></HealthCheckConfig><HealthCheckVersion>1\
+         </HealthCheckVersion></HealthCheck></GetHealthCheckResponse>"
+    ))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_preflight_finds_records_ttls_and_health_checks_as_they_are_to_be() {
+    let check = format!("<HealthCheckId>{CHECK_ID}</HealthCheckId>");
+    let zone = checked_zone(60, [&check, &check]);
+    zone.aws.on("route53", "GetHealthCheck", [health_check()]);
+    let findings = preflight(&zone.aws, request()).await;
+    let expected = [
+        "step-can-run",
+        "independent-of-the-lost-region",
+        "record-sets-present",
+        "record-ttl-short",
+        "record-ttl-short",
+        "record-health-decides",
+        "record-health-decides",
+        "health-check-exists",
+    ]
+    .map(|check| (check, Severity::Ok));
+    assert_eq!(severities(&findings), expected, "{findings:?}");
+    let asked = zone.aws.requests_to("route53", "GetHealthCheck");
+    let paths: Vec<&str> = asked.iter().map(|request| request.path.as_str()).collect();
+    assert_eq!(paths, [format!("/2013-04-01/healthcheck/{CHECK_ID}")]);
+    assert!(zone.changes().is_empty(), "a preflight changes nothing");
+    assert!(zone.aws.requests_to("dynamodb", "UpdateItem").is_empty(), "not even the ledger");
+}
+
+/// The findings of one check, without those that are as they should be.
+async fn complaints(zone: &Zone, request: Value, check: &str) -> Vec<(String, Severity)> {
+    let findings = preflight(&zone.aws, request).await;
+    let of_check = findings.into_iter().filter(|finding| finding.check == check && finding.severity != Severity::Ok);
+    of_check.map(|finding| (finding.subject, finding.severity)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_preflight_warns_of_long_ttls_and_of_records_whose_health_nothing_checks() {
+    let zone = checked_zone(300, ["", ""]);
+    let both =
+        ["ireland", "frankfurt"].map(|identifier| (format!("app.example.com. A ({identifier})"), Severity::Warning));
+    assert_eq!(complaints(&zone, request(), "record-ttl-short").await, both);
+    assert_eq!(complaints(&zone, request(), "record-health-decides").await, both);
+    assert!(zone.aws.requests_to("route53", "GetHealthCheck").is_empty(), "there is none to ask after");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_health_check_that_is_gone_blocks_and_one_that_cannot_be_asked_after_is_unknown() {
+    let check = format!("<HealthCheckId>{CHECK_ID}</HealthCheckId>");
+    for (reply, expected) in [
+        (Reply::Error(404, "NoSuchHealthCheck".to_owned(), "gone".to_owned()), Severity::Blocker),
+        (Reply::Error(403, "AccessDenied".to_owned(), "no".to_owned()), Severity::Blocker),
+        (Reply::error("Throttling", "Rate exceeded"), Severity::Unknown),
+        (Reply::Silence, Severity::Unknown),
+    ] {
+        let zone = checked_zone(60, [&check, &check]);
+        zone.aws.on("route53", "GetHealthCheck", [reply.clone()]);
+        let found = complaints(&zone, request(), "health-check-exists").await;
+        assert_eq!(found, [(CHECK_ID.to_owned(), expected)], "{reply:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_cannot_be_moved_blocks_and_a_zone_that_cannot_be_read_is_unknown() {
+    let zone = Zone::at_home();
+    zone.aws.on("route53", "ListResourceRecordSets", [listing(&[alias("frankfurt", "PRIMARY")], "")]);
+    let title = "app.example.com. A".to_owned();
+    assert_eq!(complaints(&zone, request(), "record-sets-present").await, [(title, Severity::Blocker)]);
+    zone.aws.on("route53", "ListResourceRecordSets", [Reply::Silence]);
+    assert_eq!(complaints(&zone, request(), "record-sets-present").await, [(ZONE.to_owned(), Severity::Unknown)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_lead_out_of_us_east_1_depend_on_what_is_lost_with_it() {
+    let zone = Zone::at_home();
+    weighted_zone(&zone, [0, 0, 255], [0, 0, 255]);
+    zone.aws.on("route53", "GetHealthCheck", [health_check()]);
+    let plane = "route53 control plane, us-east-1".to_owned();
+    let found = complaints(&zone, weighted_request(), "independent-of-the-lost-region").await;
+    assert_eq!(found, [(plane, Severity::Warning)]);
 }

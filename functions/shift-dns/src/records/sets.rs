@@ -3,23 +3,76 @@
 use failover::contract::RecordType;
 use serde::{Deserialize, Serialize};
 
-/// A failover record set with everything it has, so that it can be deleted and created again exactly.
+/// A failover or weighted record set with everything it has, so that it can be deleted and created again exactly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FailoverSet {
+pub struct RecordSet {
     /// The name as Route 53 writes it.
     pub name: String,
     /// The type.
     #[serde(rename = "type")]
     pub record_type: RecordType,
-    /// Tells the two record sets of one name and type apart.
+    /// Tells the record sets of one name and type apart.
     pub set_identifier: String,
-    /// Whether it is the primary one.
-    pub role: Role,
+    /// What decides whether it is answered.
+    pub routing: Routing,
     /// Where it points.
     pub target: Target,
     /// The health check that decides whether it is answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check_id: Option<String>,
+}
+
+/// What decides whether a record set is answered, besides its health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Routing {
+    /// One of a failover pair.
+    Failover(Role),
+    /// One of several, each answered as often as its weight says, 0 to 255. With 0 it is answered only when no other one
+    /// with a weight is healthy.
+    /// Source: <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-how-route-53-chooses-records.html>
+    Weighted(i64),
+}
+
+impl Routing {
+    /// Its policy alone.
+    #[must_use]
+    pub const fn policy(self) -> Policy {
+        match self {
+            Self::Failover(_) => Policy::Failover,
+            Self::Weighted(_) => Policy::Weighted,
+        }
+    }
+}
+
+/// The routing policies that traffic is moved by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// Swap the roles of a pair.
+    Failover,
+    /// Give one all the weight.
+    Weighted,
+}
+
+impl Policy {
+    /// Its name in a sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failover => "failover",
+            Self::Weighted => "weighted",
+        }
+    }
+
+    /// The field of a request that its records stand in.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Failover => "traffic.failover_records",
+            Self::Weighted => "traffic.weighted_records",
+        }
+    }
 }
 
 /// A failover record set's role.
@@ -58,13 +111,13 @@ pub enum Target {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Found {
-    /// One whose role can be changed.
-    Failover(FailoverSet),
+    /// One whose role or weight can be changed.
+    Usable(RecordSet),
     /// Another, which is left alone.
     Unusable {
         /// Its set identifier, unless its routing policy is simple.
         set_identifier: Option<String>,
-        /// Why its role cannot be changed, as the end of a sentence.
+        /// Why it cannot be changed, as the end of a sentence.
         reason: String,
     },
 }
@@ -74,7 +127,7 @@ impl Found {
     #[must_use]
     pub fn set_identifier(&self) -> Option<&str> {
         match self {
-            Self::Failover(set) => Some(&set.set_identifier),
+            Self::Usable(set) => Some(&set.set_identifier),
             Self::Unusable { set_identifier, .. } => set_identifier.as_deref(),
         }
     }

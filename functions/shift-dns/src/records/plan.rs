@@ -1,4 +1,4 @@
-//! Decides what to do about failover records (F6). Pure: no clock, no AWS.
+//! Decides what to do about failover and weighted records (F6, X6). Pure: no clock, no AWS.
 
 use std::time::Duration;
 
@@ -6,8 +6,9 @@ use failover::contract::{RecordType, Timestamp};
 use failover::step::Plan;
 use serde::{Deserialize, Serialize};
 
-use crate::records::{FailoverSet, Found, Record, Role, Target};
-use crate::request::{Shift, WantedRecord, WantedSet};
+use super::request::{RecordShift, WantedSet};
+use super::sets::{Found, Policy, Record, RecordSet, Role, Routing, Target};
+use crate::whole_seconds;
 
 /// The time between two looks at a change that is pending.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -29,24 +30,24 @@ pub struct Action {
     pub hosted_zone_id: String,
     /// What stands beside the change in CloudTrail.
     pub comment: String,
-    /// The record sets whose role changes.
-    pub changes: Vec<RoleChange>,
+    /// The record sets whose role or weight changes.
+    pub changes: Vec<SetChange>,
 }
 
-/// A record set gets another role, and nothing else of it changes.
+/// A record set gets another role or weight, and nothing else of it changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RoleChange {
+pub struct SetChange {
     /// The record set that has to be there, exactly.
-    pub expected: FailoverSet,
-    /// Its role afterwards.
-    pub role: Role,
+    pub expected: RecordSet,
+    /// Its role or weight afterwards.
+    pub routing: Routing,
 }
 
-impl RoleChange {
+impl SetChange {
     /// The record set afterwards.
     #[must_use]
-    pub fn wanted(&self) -> FailoverSet {
-        FailoverSet { role: self.role, ..self.expected.clone() }
+    pub fn wanted(&self) -> RecordSet {
+        RecordSet { routing: self.routing, ..self.expected.clone() }
     }
 }
 
@@ -104,29 +105,61 @@ pub struct Answer {
 
 /// Decides.
 #[must_use]
-pub fn plan(request: &Shift, seen: &Observation, now: Timestamp) -> Plan<Action> {
+pub fn plan(request: &RecordShift, seen: &Observation, now: Timestamp) -> Plan<Action> {
     let Some(records) = &seen.records else {
         return wait_for(seen.change.as_ref());
     };
-    match role_changes(request, records) {
+    match set_changes(request, records) {
         Err(Unsuitable { reason, cure }) => Plan::Refuse { reason, cure },
         Ok(changes) if changes.is_empty() => settled(request, seen.change.as_ref(), now),
         Ok(changes) => act(request, changes),
     }
 }
 
-/// The record sets that are to change their roles; none when all is as wanted.
-fn role_changes(request: &Shift, records: &[Record]) -> Result<Vec<RoleChange>, Unsuitable> {
+/// The record sets that are to change; none when all is as wanted.
+fn set_changes(request: &RecordShift, records: &[Record]) -> Result<Vec<SetChange>, Unsuitable> {
     let mut changes = Vec::new();
-    for (index, wanted) in request.records.iter().enumerate() {
-        for (role, set) in wanted.sets() {
-            let set = find(index, wanted, set, records.get(index))?;
-            if set.role != role {
-                changes.push(RoleChange { expected: set.clone(), role });
-            }
-        }
+    for index in 0..request.records.len() {
+        changes.extend(changes_of(request, index, records.get(index))?);
     }
     Ok(changes)
+}
+
+fn changes_of(request: &RecordShift, index: usize, record: Option<&Record>) -> Result<Vec<SetChange>, Unsuitable> {
+    let mut changes = Vec::new();
+    for set in &request.records[index].sets {
+        let found = find(request, index, set, record)?;
+        if found.routing != set.routing {
+            changes.push(SetChange { expected: found.clone(), routing: set.routing });
+        }
+    }
+    check_others(request, index, record)?;
+    Ok(changes)
+}
+
+/// Why one of the records cannot be moved, and what to do about it; none when it can.
+#[must_use]
+pub fn unsuitable(request: &RecordShift, index: usize, record: Option<&Record>) -> Option<(String, String)> {
+    changes_of(request, index, record).err().map(|Unsuitable { reason, cure }| (reason, cure))
+}
+
+/// A weighted record set that the request does not name would go on being answered.
+fn check_others(request: &RecordShift, index: usize, record: Option<&Record>) -> Result<(), Unsuitable> {
+    let wanted = &request.records[index];
+    let named = |identifier: &str| wanted.sets.iter().any(|set| set.set_identifier == identifier);
+    for found in record.map_or_else(Default::default, |record| record.found.as_slice()) {
+        if let Found::Usable(RecordSet { set_identifier, routing: Routing::Weighted(weight @ 1..), .. }) = found
+            && !named(set_identifier)
+        {
+            let field = request.record_field(index);
+            let title = wanted.title();
+            return Err(Unsuitable {
+                reason: format!("{field}: {title} has another record set, {set_identifier:?}, of weight {weight}"),
+                cure: "name it in the plan with its Region, or give it the weight 0".to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Why a record cannot be moved.
@@ -136,29 +169,30 @@ struct Unsuitable {
 }
 
 fn find<'a>(
+    request: &RecordShift,
     index: usize,
-    wanted: &WantedRecord,
     set: &WantedSet,
     record: Option<&'a Record>,
-) -> Result<&'a FailoverSet, Unsuitable> {
-    let title = wanted.title();
+) -> Result<&'a RecordSet, Unsuitable> {
+    let title = request.records[index].title();
+    let field = request.record_field(index);
     let found = record.map_or_else(Default::default, |record| record.found.as_slice());
     if found.is_empty() {
         return Err(Unsuitable {
-            reason: format!("records[{index}].name: the hosted zone has no record {title}"),
-            cure: "create its primary and its secondary record set, or correct the name, type or zone".to_owned(),
+            reason: format!("{field}.name: the hosted zone has no record {title}"),
+            cure: "create its record sets, or correct the name, type or zone".to_owned(),
         });
     }
-    let field = format!("records[{index}].set_identifiers.{}", set.region);
+    let field = format!("{field}.set_identifiers.{}", set.region);
     let identifier = &set.set_identifier;
     match found.iter().find(|found| found.set_identifier() == Some(identifier)) {
-        Some(Found::Failover(set)) => Ok(set),
+        Some(Found::Usable(set)) => Ok(set),
         Some(Found::Unusable { reason, .. }) => {
-            Err(unusable(&field, &format!("record set {identifier:?} of {title}"), reason))
+            Err(unusable(request.policy, &field, &format!("record set {identifier:?} of {title}"), reason))
         }
         None => match found {
             // With a simple routing policy there is just this one, and it has no identifier to ask for.
-            [Found::Unusable { set_identifier: None, reason }] => Err(unusable(&field, &title, reason)),
+            [Found::Unusable { set_identifier: None, reason }] => Err(unusable(request.policy, &field, &title, reason)),
             _ => Err(Unsuitable {
                 reason: format!("{field}: {title} has no record set {identifier:?}, only {}", identifiers(found)),
                 cure: "create the record set, or correct the set identifier".to_owned(),
@@ -167,10 +201,10 @@ fn find<'a>(
     }
 }
 
-fn unusable(field: &str, what: &str, reason: &str) -> Unsuitable {
+fn unusable(policy: Policy, field: &str, what: &str, reason: &str) -> Unsuitable {
     Unsuitable {
         reason: format!("{field}: {what} {reason}"),
-        cure: "make it a failover record set, or take the record out of the request".to_owned(),
+        cure: format!("make it a {} record set, or take the record out of the request", policy.as_str()),
     }
 }
 
@@ -180,15 +214,16 @@ fn identifiers(found: &[Found]) -> String {
     quoted.join(" and ")
 }
 
-fn act(request: &Shift, changes: Vec<RoleChange>) -> Plan<Action> {
+fn act(request: &RecordShift, changes: Vec<SetChange>) -> Plan<Action> {
     // Each set counts twice: it is deleted and created. Sizes of aliases are not documented; they count as one value.
     let values = 2 * changes.iter().map(|change| value_count(&change.expected)).sum::<usize>();
     let characters = 2 * changes.iter().map(|change| value_characters(&change.expected)).sum::<usize>();
     if values > MOST_VALUES || characters > MOST_VALUE_CHARACTERS {
         return Plan::Refuse {
             reason: format!(
-                "records: their change batch has {values} values of {characters} characters; Route 53 takes at most \
-                 {MOST_VALUES} of {MOST_VALUE_CHARACTERS}"
+                "{}.records: their change batch has {values} values of {characters} characters; Route 53 takes at most \
+                 {MOST_VALUES} of {MOST_VALUE_CHARACTERS}",
+                request.policy.field()
             ),
             cure: "move the records in several requests".to_owned(),
         };
@@ -196,42 +231,44 @@ fn act(request: &Shift, changes: Vec<RoleChange>) -> Plan<Action> {
     Plan::Act(Action { hosted_zone_id: request.hosted_zone_id.clone(), comment: comment(request), changes })
 }
 
-fn value_count(set: &FailoverSet) -> usize {
+fn value_count(set: &RecordSet) -> usize {
     match &set.target {
         Target::Alias { .. } => 1,
         Target::Values { values, .. } => values.len(),
     }
 }
 
-fn value_characters(set: &FailoverSet) -> usize {
+fn value_characters(set: &RecordSet) -> usize {
     match &set.target {
         Target::Alias { dns_name, .. } => dns_name.chars().count(),
         Target::Values { values, .. } => values.iter().map(|value| value.chars().count()).sum(),
     }
 }
 
-fn comment(request: &Shift) -> String {
-    let run = request.run.failover_id.as_ref().map_or_else(|| "by hand".to_owned(), |id| format!("failover {id}"));
-    format!("{run}: {} becomes primary", request.target_region)
+fn comment(request: &RecordShift) -> String {
+    let becomes = match request.policy {
+        Policy::Failover => "becomes primary",
+        Policy::Weighted => "gets all the weight",
+    };
+    format!("{}: {} {becomes}", request.common.run_in_words(), request.common.target_region)
 }
 
 /// The records are as wanted: is it so on all name servers?
-fn settled(request: &Shift, change: Option<&Change>, now: Timestamp) -> Plan<Action> {
-    let target = &request.target_region;
+fn settled(request: &RecordShift, change: Option<&Change>, now: Timestamp) -> Plan<Action> {
+    let shown = match request.policy {
+        Policy::Failover => format!("{} is primary for every record", request.common.target_region),
+        Policy::Weighted => format!("{} has all the weight of every record", request.common.target_region),
+    };
     let Some(change) = change else {
-        return Plan::AlreadyDone {
-            proof: format!("{target} is primary for every record already, by no change of ours"),
-        };
+        return Plan::AlreadyDone { proof: format!("{shown} already, by no change of ours") };
     };
     let since = Duration::from_millis(now.millis_since(change.at));
     match change.progress {
         Progress::Pending => wait_for(Some(change)),
-        Progress::InSync => Plan::AlreadyDone {
-            proof: format!("{target} is primary for every record, and {} is INSYNC", describe(change)),
-        },
+        Progress::InSync => Plan::AlreadyDone { proof: format!("{shown}, and {} is INSYNC", describe(change)) },
         Progress::Unknown if since >= PROPAGATION_TIME => Plan::AlreadyDone {
             proof: format!(
-                "{target} is primary for every record, {} s after {}; name servers follow within {} s",
+                "{shown}, {} s after {}; name servers follow within {} s",
                 since.as_secs(),
                 describe(change),
                 PROPAGATION_TIME.as_secs()
@@ -239,7 +276,7 @@ fn settled(request: &Shift, change: Option<&Change>, now: Timestamp) -> Plan<Act
         },
         Progress::Unknown => Plan::Wait {
             reason: format!(
-                "{target} is primary for every record, but {} cannot be asked after; name servers follow within {} s",
+                "{shown}, but {} cannot be asked after; name servers follow within {} s",
                 describe(change),
                 PROPAGATION_TIME.as_secs()
             ),
@@ -260,41 +297,60 @@ fn describe(change: &Change) -> String {
     }
 }
 
-/// Rounded up: waits cross the wire in seconds, and asking early would only mean asking again.
-fn whole_seconds(duration: Duration) -> Duration {
-    Duration::from_secs(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
-}
-
 /// What an operator should know about the records.
 #[must_use]
-pub fn warnings(request: &Shift, records: &[Record]) -> Vec<String> {
+pub fn warnings(request: &RecordShift, records: &[Record]) -> Vec<String> {
     let mut warnings = Vec::new();
-    for (index, wanted) in request.records.iter().enumerate() {
-        for (role, set) in wanted.sets() {
-            if let Ok(found) = find(index, wanted, set, records.get(index)) {
-                let title = format!("{} ({})", wanted.title(), set.set_identifier);
-                warnings.extend(warnings_of(found, role).iter().map(|warning| format!("{title}: {warning}")));
-            }
+    for (set, found) in wanted_sets(request, records) {
+        let title = format!("{} {} ({})", found.name, found.record_type.as_str(), found.set_identifier);
+        warnings.extend(long_ttl(found).map(|warning| format!("{title}: {warning}")));
+        if set.is_answered() && !health_counts(found) {
+            warnings.push(format!("{title}: {UNCHECKED}"));
         }
     }
     warnings
 }
 
-fn warnings_of(set: &FailoverSet, role: Role) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let health_counts = match &set.target {
-        Target::Values { ttl_seconds, .. } => {
-            if *ttl_seconds > WANTED_TTL_SECONDS {
-                warnings.push(format!(
-                    "its TTL is {ttl_seconds} s, so resolvers may keep the old answer longer than {WANTED_TTL_SECONDS} s"
-                ));
-            }
-            set.health_check_id.is_some()
-        }
-        Target::Alias { evaluate_target_health, .. } => *evaluate_target_health || set.health_check_id.is_some(),
-    };
-    if role == Role::Primary && !health_counts {
-        warnings.push("nothing checks its health, so as the primary it is answered whatever happens to it".to_owned());
+/// What is wrong with a record set that gets traffic and has no health.
+pub const UNCHECKED: &str = "nothing checks its health, so it is answered whatever happens to it";
+
+/// Each wanted record set that was found.
+pub fn wanted_sets<'a>(
+    request: &'a RecordShift,
+    records: &'a [Record],
+) -> impl Iterator<Item = (&'a WantedSet, &'a RecordSet)> {
+    request.records.iter().enumerate().flat_map(move |(index, wanted)| {
+        let record = records.get(index);
+        wanted.sets.iter().filter_map(move |set| Some((set, find(request, index, set, record).ok()?)))
+    })
+}
+
+/// What is wrong with its TTL, if anything. An alias has none of its own.
+#[must_use]
+pub fn long_ttl(set: &RecordSet) -> Option<String> {
+    match &set.target {
+        Target::Values { ttl_seconds, .. } if *ttl_seconds > WANTED_TTL_SECONDS => Some(format!(
+            "its TTL is {ttl_seconds} s, so resolvers may keep the old answer longer than {WANTED_TTL_SECONDS} s"
+        )),
+        Target::Values { .. } | Target::Alias { .. } => None,
     }
-    warnings
+}
+
+/// Whether it stops being answered when it is unhealthy.
+#[must_use]
+pub fn health_counts(set: &RecordSet) -> bool {
+    match &set.target {
+        Target::Values { .. } => set.health_check_id.is_some(),
+        Target::Alias { evaluate_target_health, .. } => *evaluate_target_health || set.health_check_id.is_some(),
+    }
+}
+
+impl WantedSet {
+    /// Whether it is to be answered as long as it is healthy.
+    fn is_answered(&self) -> bool {
+        match self.routing {
+            Routing::Failover(role) => role == Role::Primary,
+            Routing::Weighted(weight) => weight > 0,
+        }
+    }
 }

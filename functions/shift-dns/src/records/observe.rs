@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use aws_sdk_route53::Client;
 use aws_sdk_route53::operation::list_resource_record_sets::ListResourceRecordSetsOutput;
-use aws_sdk_route53::types::{ChangeStatus, ResourceRecordSet, ResourceRecordSetFailover};
+use aws_sdk_route53::types::{ChangeStatus, ResourceRecordSet};
 use failover::aws_call::{CallError, Calls};
-use failover::contract::{RecordType, Timestamp, normal_dns_name};
+use failover::contract::{Timestamp, normal_dns_name};
 use failover::error::Error;
 use failover::step::{LastChange, Plan};
 
-use crate::act::{record_set, rr_type};
-use crate::plan::{self, Action, Answer, Change, Observation, Progress};
-use crate::records::{FailoverSet, Found, Record, Role, Target};
-use crate::request::{Shift, WantedRecord, invalid};
+use super::plan::{self, Action, Answer, Change, Observation, Progress};
+use super::request::{RecordShift, WantedRecord};
+use super::sdk::{found, rr_type};
+use super::sets::Record;
+use crate::request::invalid;
 
 /// How many record sets are asked for at once; Route 53 gives up to 300.
 const PAGE_SIZE: i32 = 100;
@@ -26,13 +27,13 @@ const MOST_ANSWERS: usize = 10;
 
 /// The two ways of reading.
 #[derive(Debug)]
-pub(crate) struct Observer<'a> {
+pub(super) struct Observer<'a> {
     /// Retries.
-    pub(crate) reading: &'a Client,
+    pub(super) reading: &'a Client,
     /// Does not, for what is dispensable.
-    pub(crate) once: &'a Client,
-    pub(crate) calls: &'a Calls,
-    pub(crate) now: Timestamp,
+    pub(super) once: &'a Client,
+    pub(super) calls: &'a Calls,
+    pub(super) now: Timestamp,
 }
 
 /// A name and a type, both as text.
@@ -43,9 +44,9 @@ impl Observer<'_> {
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] for a hosted zone that does not exist, and errors of the calls.
-    pub(crate) async fn observe(
+    pub(super) async fn observe(
         &self,
-        request: &Shift,
+        request: &RecordShift,
         last: Option<&LastChange<Action>>,
     ) -> Result<Observation, Error> {
         let change = match last {
@@ -87,7 +88,7 @@ impl Observer<'_> {
 
     /// The record sets of each wanted record. Includes changes that are still pending.
     /// Source: <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListResourceRecordSets.html>
-    async fn records(&self, request: &Shift) -> Result<Vec<Record>, Error> {
+    pub(super) async fn records(&self, request: &RecordShift) -> Result<Vec<Record>, Error> {
         let mut listed: BTreeMap<Key, Vec<ResourceRecordSet>> = BTreeMap::new();
         let mut records = Vec::new();
         for (index, wanted) in request.records.iter().enumerate() {
@@ -96,9 +97,9 @@ impl Observer<'_> {
                 let complete = self.list(request, index, wanted, &key).await?;
                 listed.extend(complete);
             }
-            let found = listed
-                .get(&key)
-                .map_or_else(Vec::new, |sets| sets.iter().map(|set| found(set, wanted.record_type)).collect());
+            let found = listed.get(&key).map_or_else(Vec::new, |sets| {
+                sets.iter().map(|set| found(set, wanted.record_type, request.policy)).collect()
+            });
             records.push(Record { name: wanted.name.clone(), record_type: wanted.record_type, found });
         }
         Ok(records)
@@ -107,7 +108,7 @@ impl Observer<'_> {
     /// Lists from a record on, until it is passed. What follows it comes along, as far as it is complete.
     async fn list(
         &self,
-        request: &Shift,
+        request: &RecordShift,
         index: usize,
         wanted: &WantedRecord,
         key: &Key,
@@ -121,11 +122,11 @@ impl Observer<'_> {
         let mut sets: Vec<ResourceRecordSet> = Vec::new();
         for _ in 0..MOST_PAGES {
             let page = from.clone().max_items(PAGE_SIZE).send();
-            let page: ListResourceRecordSetsOutput =
-                self.calls
-                    .call("route53", "ListResourceRecordSets", page)
-                    .await
-                    .map_err(|error| unlistable(&request.hosted_zone_id, index, wanted, error))?;
+            let page: ListResourceRecordSetsOutput = self
+                .calls
+                .call("route53", "ListResourceRecordSets", page)
+                .await
+                .map_err(|error| unlistable(request, index, wanted, error))?;
             sets.extend(page.resource_record_sets);
             let passed = sets.last().is_some_and(|last| key_of(last).as_ref() != Some(key));
             if passed || !page.is_truncated {
@@ -137,7 +138,11 @@ impl Observer<'_> {
                 .set_start_record_identifier(page.next_record_identifier);
         }
         Err(Error::Refused {
-            reason: format!("records[{index}]: {} has more record sets than Route 53 allows", wanted.title()),
+            reason: format!(
+                "{}: {} has more record sets than Route 53 allows",
+                request.record_field(index),
+                wanted.title()
+            ),
             cure: "look at the record in Route 53".to_owned(),
         })
     }
@@ -145,7 +150,7 @@ impl Observer<'_> {
     /// Asks Route 53 what it answers. For information only: the answer follows the records' settings, but not for sure
     /// their health, and there is none for private zones.
     /// Source: <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-test.html>
-    async fn ask(&self, request: &Shift, seen: &mut Observation) {
+    async fn ask(&self, request: &RecordShift, seen: &mut Observation) {
         for record in request.records.iter().take(MOST_ANSWERS) {
             let question = self
                 .once
@@ -170,12 +175,16 @@ impl Observer<'_> {
     }
 }
 
-fn unlistable(zone: &str, index: usize, wanted: &WantedRecord, error: CallError) -> Error {
+fn unlistable(request: &RecordShift, index: usize, wanted: &WantedRecord, error: CallError) -> Error {
     match error.code.as_str() {
-        "NoSuchHostedZone" => invalid("hosted_zone_id", format!("there is no hosted zone {zone}: {}", error.message)),
-        "InvalidInput" => {
-            invalid(&format!("records[{index}].name"), format!("Route 53 does not take it: {}", error.message))
-        }
+        "NoSuchHostedZone" => invalid(
+            &format!("{}.hosted_zone_id", request.policy.field()),
+            format!("there is no hosted zone {}: {}", request.hosted_zone_id, error.message),
+        ),
+        "InvalidInput" => invalid(
+            &format!("{}.name", request.record_field(index)),
+            format!("Route 53 does not take it: {}", error.message),
+        ),
         _ => Error::from_read(format!("listing {}", wanted.title()), error),
     }
 }
@@ -198,67 +207,4 @@ fn complete(sets: Vec<ResourceRecordSet>, truncated: bool, wanted: &Key) -> BTre
 /// None for a name that no request can have.
 fn key_of(set: &ResourceRecordSet) -> Option<Key> {
     Some((normal_dns_name(&set.name).ok()?, set.r#type.as_str().to_owned()))
-}
-
-fn found(set: &ResourceRecordSet, record_type: RecordType) -> Found {
-    match failover_set(set, record_type) {
-        Ok(own) => Found::Failover(own),
-        Err(reason) => Found::Unusable { set_identifier: set.set_identifier.clone(), reason: reason.to_owned() },
-    }
-}
-
-/// The record set in our own type, or why it cannot be, as the end of a sentence.
-fn failover_set(set: &ResourceRecordSet, record_type: RecordType) -> Result<FailoverSet, &'static str> {
-    let role = match &set.failover {
-        Some(ResourceRecordSetFailover::Primary) => Role::Primary,
-        Some(ResourceRecordSetFailover::Secondary) => Role::Secondary,
-        Some(_) => return Err("has a failover role that this version does not know"),
-        None => return Err(other_policy(set)),
-    };
-    if set.traffic_policy_instance_id.is_some() {
-        return Err("belongs to a traffic policy, which would undo the change");
-    }
-    let target = match (&set.alias_target, set.ttl) {
-        (Some(alias), None) => Target::Alias {
-            hosted_zone_id: alias.hosted_zone_id.clone(),
-            dns_name: alias.dns_name.clone(),
-            evaluate_target_health: alias.evaluate_target_health,
-        },
-        (None, Some(ttl_seconds)) => Target::Values {
-            ttl_seconds,
-            values: set.resource_records().iter().map(|record| record.value.clone()).collect(),
-        },
-        (Some(_), Some(_)) | (None, None) => return Err("is neither an alias nor values with a TTL"),
-    };
-    let own = FailoverSet {
-        name: set.name.clone(),
-        record_type,
-        set_identifier: set.set_identifier.clone().unwrap_or_default(),
-        role,
-        target,
-        health_check_id: set.health_check_id.clone(),
-    };
-    // Whatever our type does not hold would be lost when the record set is created again.
-    match record_set(&own) {
-        Ok(same) if same == *set => Ok(own),
-        Ok(_) | Err(_) => Err("has attributes that this version does not know and would lose"),
-    }
-}
-
-fn other_policy(set: &ResourceRecordSet) -> &'static str {
-    if set.weight.is_some() {
-        "has weighted routing, not failover"
-    } else if set.region.is_some() {
-        "has latency routing, not failover"
-    } else if set.geo_location.is_some() {
-        "has geolocation routing, not failover"
-    } else if set.geo_proximity_location.is_some() {
-        "has geoproximity routing, not failover"
-    } else if set.multi_value_answer.is_some() {
-        "has multivalue answer routing, not failover"
-    } else if set.cidr_routing_config.is_some() {
-        "has IP-based routing, not failover"
-    } else {
-        "has simple routing, not failover"
-    }
 }

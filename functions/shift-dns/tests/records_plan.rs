@@ -5,16 +5,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use failover::contract::{self, MOST_RECORDS, RecordType, Region, ShiftRequest, Timestamp};
+use failover::contract::{self, MOST_RECORDS, RecordType, Region, ShiftRequest, Timestamp, Traffic};
 use failover::error::Error;
 use failover::step::Plan;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use shift_dns::plan::{
+use shift_dns::records::RecordShift;
+use shift_dns::records::plan::{
     Action, Change, MOST_VALUE_CHARACTERS, Observation, POLL_INTERVAL, PROPAGATION_TIME, Progress, plan, warnings,
 };
-use shift_dns::records::{FailoverSet, Found, Record, Role, Target};
-use shift_dns::request::{Shift, complete};
+use shift_dns::records::sets::{Found, Record, RecordSet, Role, Routing, Target};
+use shift_dns::request::Common;
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_233_600_000);
 
@@ -22,9 +23,20 @@ fn standby() -> Region {
     Region::parse("eu-west-1").expect("a Region")
 }
 
-fn completed(request: Value) -> Result<Shift, Error> {
-    let request: ShiftRequest = contract::parse(request)?;
-    complete(request, &standby())
+fn completed(request: Value) -> Result<RecordShift, Error> {
+    let ShiftRequest { run, target_region, traffic } = contract::parse(request)?;
+    contract::check_traffic("traffic", &traffic)?;
+    let common = Common {
+        run,
+        target_region: target_region.unwrap_or_else(standby),
+        resource: traffic.key(),
+        depends_on: traffic.control_planes(),
+    };
+    match &traffic {
+        Traffic::FailoverRecords(zone) => RecordShift::failover(common, zone),
+        Traffic::WeightedRecords(zone) => RecordShift::weighted(common, zone),
+        Traffic::StandbyObject(_) | Traffic::RoutingControl(_) | Traffic::TrafficDial(_) => panic!("no records"),
+    }
 }
 
 fn request_json(names: &[&str]) -> Value {
@@ -38,10 +50,18 @@ fn request_json(names: &[&str]) -> Value {
             })
         })
         .collect();
-    json!({ "run": { "failover_id": "f1" }, "hosted_zone_id": "Z1", "records": records })
+    json!({
+        "run": { "failover_id": "f1" },
+        "traffic": { "failover_records": { "hosted_zone_id": "Z1", "records": records } },
+    })
 }
 
-fn request(names: &[&str]) -> Shift {
+/// The zone and records of a request.
+fn zone(request: &mut Value) -> &mut Value {
+    &mut request["traffic"]["failover_records"]
+}
+
+fn request(names: &[&str]) -> RecordShift {
     completed(request_json(names)).expect("a good request")
 }
 
@@ -53,12 +73,12 @@ fn refused(request: &Value) -> (String, String) {
     }
 }
 
-fn set(name: &str, identifier: &str, role: Role) -> FailoverSet {
-    FailoverSet {
+fn set(name: &str, identifier: &str, role: Role) -> RecordSet {
+    RecordSet {
         name: format!("{name}."),
         record_type: RecordType::A,
         set_identifier: identifier.to_owned(),
-        role,
+        routing: Routing::Failover(role),
         target: Target::Alias {
             hosted_zone_id: "Z2".to_owned(),
             dns_name: format!("{identifier}.elb.amazonaws.com."),
@@ -75,7 +95,7 @@ fn record(name: &str, found: Vec<Found>) -> Record {
 /// A record with these roles in Frankfurt and in Ireland.
 fn pair(name: &str, frankfurt: Role, ireland: Role) -> Record {
     let sets = vec![set(name, "frankfurt", frankfurt), set(name, "ireland", ireland)];
-    record(name, sets.into_iter().map(Found::Failover).collect())
+    record(name, sets.into_iter().map(Found::Usable).collect())
 }
 
 fn home(name: &str) -> Record {
@@ -117,12 +137,12 @@ fn records_at_home_are_swapped_by_changing_nothing_but_their_roles() {
 
 #[test]
 fn an_action_reads_back_from_the_ledger_as_it_was() {
-    let values = FailoverSet {
+    let values = RecordSet {
         target: Target::Values { ttl_seconds: 60, values: vec!["192.0.2.1".to_owned()] },
         health_check_id: Some("h1".to_owned()),
         ..set("app.example.com", "ireland", Role::Secondary)
     };
-    let found = vec![Found::Failover(set("app.example.com", "frankfurt", Role::Primary)), Found::Failover(values)];
+    let found = vec![Found::Usable(set("app.example.com", "frankfurt", Role::Primary)), Found::Usable(values)];
     let records = vec![record("app.example.com", found)];
     let Plan::Act(action) = plan(&request(&["app.example.com"]), &seen(None, records), NOW) else {
         panic!("expected a change");
@@ -203,18 +223,18 @@ fn a_change_whose_id_was_lost_is_waited_for_until_route_53_is_through_with_it() 
 fn a_record_that_is_not_there_is_refused_by_name() {
     let (reason, cure) =
         refusal(plan(&request(&["app.example.com"]), &seen(None, vec![record("app.example.com", vec![])]), NOW));
-    assert_eq!(reason, "records[0].name: the hosted zone has no record app.example.com. A");
+    assert_eq!(reason, "traffic.failover_records.records[0].name: the hosted zone has no record app.example.com. A");
     assert!(cure.starts_with("create"), "{cure}");
 }
 
 #[test]
 fn a_set_identifier_that_is_not_there_is_refused_with_those_that_are() {
     let sets = [set("b.example.com", "frankfurt", Role::Primary), set("b.example.com", "dublin", Role::Secondary)];
-    let records = vec![home("a.example.com"), record("b.example.com", sets.map(Found::Failover).to_vec())];
+    let records = vec![home("a.example.com"), record("b.example.com", sets.map(Found::Usable).to_vec())];
     let (reason, _) = refusal(plan(&request(&["a.example.com", "b.example.com"]), &seen(None, records), NOW));
     assert_eq!(
         reason,
-        "records[1].set_identifiers.eu-west-1: b.example.com. A has no record set \"ireland\", only \"frankfurt\" and \
+        "traffic.failover_records.records[1].set_identifiers.eu-west-1: b.example.com. A has no record set \"ireland\", only \"frankfurt\" and \
          \"dublin\""
     );
 }
@@ -224,13 +244,16 @@ fn a_record_with_another_routing_policy_is_refused_with_its_policy() {
     let weighted =
         Found::Unusable { set_identifier: Some("ireland".to_owned()), reason: "has weighted routing".to_owned() };
     let simple = Found::Unusable { set_identifier: None, reason: "has simple routing".to_owned() };
-    let frankfurt = Found::Failover(set("app.example.com", "frankfurt", Role::Primary));
+    let frankfurt = Found::Usable(set("app.example.com", "frankfurt", Role::Primary));
     for (found, expected) in [
         (
             vec![frankfurt, weighted],
-            "records[0].set_identifiers.eu-west-1: record set \"ireland\" of app.example.com. A has weighted routing",
+            "traffic.failover_records.records[0].set_identifiers.eu-west-1: record set \"ireland\" of app.example.com. A has weighted routing",
         ),
-        (vec![simple], "records[0].set_identifiers.eu-west-1: app.example.com. A has simple routing"),
+        (
+            vec![simple],
+            "traffic.failover_records.records[0].set_identifiers.eu-west-1: app.example.com. A has simple routing",
+        ),
     ] {
         let records = vec![record("app.example.com", found)];
         let (reason, _) = refusal(plan(&request(&["app.example.com"]), &seen(None, records), NOW));
@@ -247,7 +270,7 @@ fn one_unusable_record_keeps_all_the_others_from_being_changed() {
 fn with_values(name: &str, values: &[String]) -> Record {
     let mut record = home(name);
     for found in &mut record.found {
-        if let Found::Failover(set) = found {
+        if let Found::Usable(set) = found {
             set.target = Target::Values { ttl_seconds: 60, values: values.to_vec() };
         }
     }
@@ -266,7 +289,7 @@ fn a_change_batch_over_route_53s_limits_is_refused_and_one_at_them_is_not() {
             assert!(matches!(decided, Plan::Act(_)), "{values} of {of_length}");
         } else {
             let (reason, _) = refusal(decided);
-            assert!(reason.starts_with("records: "), "{reason}");
+            assert!(reason.starts_with("traffic.failover_records.records: "), "{reason}");
         }
     }
 }
@@ -293,7 +316,7 @@ fn long_ttls_and_primaries_without_health_are_worth_a_warning_and_no_more() {
         ireland.target = target;
         ireland.health_check_id = health_check_id;
         let frankfurt = set("app.example.com", "frankfurt", Role::Primary);
-        let records = [record("app.example.com", vec![Found::Failover(frankfurt), Found::Failover(ireland)])];
+        let records = [record("app.example.com", vec![Found::Usable(frankfurt), Found::Usable(ireland)])];
         let warnings = warnings(&request(&["app.example.com"]), &records);
         assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
         for (warning, expected) in warnings.iter().zip(expected) {
@@ -308,17 +331,18 @@ fn a_secondary_without_a_health_check_is_as_it_should_be() {
     let mut frankfurt = set("app.example.com", "frankfurt", Role::Primary);
     frankfurt.target = Target::Values { ttl_seconds: 60, values: vec!["192.0.2.1".to_owned()] };
     let ireland = set("app.example.com", "ireland", Role::Secondary);
-    let records = [record("app.example.com", vec![Found::Failover(frankfurt), Found::Failover(ireland)])];
+    let records = [record("app.example.com", vec![Found::Usable(frankfurt), Found::Usable(ireland)])];
     assert_eq!(warnings(&request(&["app.example.com"]), &records), Vec::<String>::new());
 }
 
 #[test]
 fn a_request_without_a_target_goes_to_the_standby_region() {
     let request = request(&["app.example.com"]);
-    assert_eq!(request.target_region, standby());
-    let record = &request.records[0];
-    assert_eq!(record.primary.set_identifier, "ireland");
-    assert_eq!(record.secondary.set_identifier, "frankfurt");
+    assert_eq!(request.common.target_region, standby());
+    let sets: Vec<(&str, Routing)> =
+        request.records[0].sets.iter().map(|set| (set.set_identifier.as_str(), set.routing)).collect();
+    let [primary, secondary] = [Role::Primary, Role::Secondary].map(Routing::Failover);
+    assert_eq!(sets, [("ireland", primary), ("frankfurt", secondary)]);
 }
 
 #[test]
@@ -328,15 +352,25 @@ fn failing_back_is_the_same_request_with_the_other_target() {
     let back = completed(back).expect("a good request");
     let decided = plan(&back, &seen(None, vec![moved("app.example.com")]), NOW);
     let Plan::Act(action) = decided else { panic!("expected a change: {decided:?}") };
-    let roles: BTreeMap<&str, Role> =
-        action.changes.iter().map(|change| (change.expected.set_identifier.as_str(), change.role)).collect();
-    assert_eq!(roles, BTreeMap::from([("frankfurt", Role::Primary), ("ireland", Role::Secondary)]));
+    let roles: BTreeMap<&str, Routing> =
+        action.changes.iter().map(|change| (change.expected.set_identifier.as_str(), change.routing)).collect();
+    let expected = [("frankfurt", Role::Primary), ("ireland", Role::Secondary)];
+    assert_eq!(roles, expected.map(|(identifier, role)| (identifier, Routing::Failover(role))).into());
+}
+
+#[test]
+fn a_target_that_a_failover_pair_does_not_name_is_refused() {
+    let mut elsewhere = request_json(&["app.example.com"]);
+    elsewhere["target_region"] = json!("us-east-1");
+    let (field, problem) = refused(&elsewhere);
+    assert_eq!(field, "traffic.failover_records.records[0].set_identifiers");
+    assert_eq!(problem, "has no entry for the target Region us-east-1");
 }
 
 #[test]
 fn names_and_zone_ids_written_differently_are_the_same_request() {
     let mut other = request_json(&["APP.example.com."]);
-    other["hosted_zone_id"] = json!("/hostedzone/Z1");
+    zone(&mut other)["hosted_zone_id"] = json!("/hostedzone/Z1");
     assert_eq!(completed(other).expect("a good request"), request(&["app.example.com"]));
 }
 
@@ -351,34 +385,50 @@ fn a_request_that_cannot_be_used_names_the_field() {
         refused(&request)
     };
     let cases: [Case; 14] = [
-        (|r| r["records"] = json!([]), "records", "is empty"),
-        (|r| r["hosted_zone_id"] = json!("example.com"), "hosted_zone_id", "\"example.com\""),
-        (|r| r["hosted_zone_id"] = json!(""), "hosted_zone_id", "\"\""),
-        (|r| drop(r.as_object_mut().expect("an object").remove("hosted_zone_id")), "request", "hosted_zone_id"),
-        (|r| r["zone"] = json!("Z1"), "zone", "unknown field"),
+        (|r| zone(r)["records"] = json!([]), "traffic.failover_records.records", "is empty"),
+        (
+            |r| zone(r)["hosted_zone_id"] = json!("example.com"),
+            "traffic.failover_records.hosted_zone_id",
+            "\"example.com\"",
+        ),
+        (|r| zone(r)["hosted_zone_id"] = json!(""), "traffic.failover_records.hosted_zone_id", "\"\""),
+        (
+            |r| drop(zone(r).as_object_mut().expect("an object").remove("hosted_zone_id")),
+            "traffic.failover_records",
+            "hosted_zone_id",
+        ),
+        (|r| zone(r)["zone"] = json!("Z1"), "traffic.failover_records.zone", "unknown field"),
         (|r| r["target_region"] = json!("Ireland"), "target_region", "\"Ireland\""),
         (
             |r| r["target_region"] = json!("us-east-1"),
-            "records[0].set_identifiers",
+            "traffic.failover_records.records[0].set_identifiers",
             "no entry for the target Region us-east-1",
         ),
-        (|r| r["records"][1]["name"] = json!("b..com"), "records[1].name", "\"b..com\""),
-        (|r| r["records"][1]["type"] = json!("MX"), "records[1].type", "MX"),
-        (|r| r["records"][1]["name"] = json!("A.example.com."), "records[1]", "records[0] already"),
-        (|r| r["records"][1]["set_identifiers"] = json!({ "eu-west-1": "i" }), "records[1].set_identifiers", "found 1"),
+        (|r| zone(r)["records"][1]["name"] = json!("b..com"), "traffic.failover_records.records[1].name", "\"b..com\""),
+        (|r| zone(r)["records"][1]["type"] = json!("MX"), "traffic.failover_records.records[1].type", "MX"),
         (
-            |r| r["records"][1]["set_identifiers"]["us-east-1"] = json!("virginia"),
-            "records[1].set_identifiers",
+            |r| zone(r)["records"][1]["name"] = json!("A.example.com."),
+            "traffic.failover_records.records[1]",
+            "traffic.failover_records.records[0] already",
+        ),
+        (
+            |r| zone(r)["records"][1]["set_identifiers"] = json!({ "eu-west-1": "i" }),
+            "traffic.failover_records.records[1].set_identifiers",
+            "found 1",
+        ),
+        (
+            |r| zone(r)["records"][1]["set_identifiers"]["us-east-1"] = json!("virginia"),
+            "traffic.failover_records.records[1].set_identifiers",
             "found 3",
         ),
         (
-            |r| r["records"][1]["set_identifiers"]["eu-central-1"] = json!(""),
-            "records[1].set_identifiers.eu-central-1",
+            |r| zone(r)["records"][1]["set_identifiers"]["eu-central-1"] = json!(""),
+            "traffic.failover_records.records[1].set_identifiers.eu-central-1",
             "found \"\"",
         ),
         (
-            |r| r["records"][1]["set_identifiers"]["eu-central-1"] = json!("ireland"),
-            "records[1].set_identifiers.eu-west-1",
+            |r| zone(r)["records"][1]["set_identifiers"]["eu-central-1"] = json!("ireland"),
+            "traffic.failover_records.records[1].set_identifiers.eu-west-1",
             "\"ireland\" is the set identifier of eu-central-1 already",
         ),
     ];
@@ -395,14 +445,14 @@ fn one_record_more_than_a_request_may_have_is_refused() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     assert!(completed(request_json(&names[..MOST_RECORDS])).is_ok());
     let (field, problem) = refused(&request_json(&names));
-    assert_eq!(field, "records");
+    assert_eq!(field, "traffic.failover_records.records");
     assert!(problem.contains("at most 50, found 51"), "{problem}");
 }
 
 #[test]
 fn the_same_name_with_another_type_is_another_record() {
     let mut request = request_json(&["app.example.com", "app.example.com"]);
-    request["records"][1]["type"] = json!("AAAA");
+    zone(&mut request)["records"][1]["type"] = json!("AAAA");
     assert_eq!(completed(request).expect("two records").records.len(), 2);
 }
 
@@ -427,11 +477,11 @@ prop_compose! {
         roles in (any_role(), any_role()),
         targets in (any_target(), any_target()),
         checks in (prop::option::of("[a-f0-9-]{36}"), prop::option::of("[a-f0-9-]{36}")),
-    ) -> [FailoverSet; 2] {
-        let frankfurt = FailoverSet {
+    ) -> [RecordSet; 2] {
+        let frankfurt = RecordSet {
             target: targets.0, health_check_id: checks.0, ..set("x.example.com", "frankfurt", roles.0)
         };
-        let ireland = FailoverSet {
+        let ireland = RecordSet {
             target: targets.1, health_check_id: checks.1, ..set("x.example.com", "ireland", roles.1)
         };
         [frankfurt, ireland]
@@ -453,14 +503,14 @@ proptest! {
         let names: Vec<String> = (0..pairs.len()).map(|number| format!("a{number}.example.com")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let request = request(&names);
-        let mut zone: Vec<FailoverSet> = Vec::new();
+        let mut zone: Vec<RecordSet> = Vec::new();
         for (pair, name) in pairs.into_iter().zip(&names) {
-            zone.extend(pair.map(|set| FailoverSet { name: format!("{name}."), ..set }));
+            zone.extend(pair.map(|set| RecordSet { name: format!("{name}."), ..set }));
         }
-        let records = |zone: &[FailoverSet]| -> Vec<Record> {
+        let records = |zone: &[RecordSet]| -> Vec<Record> {
             zone.chunks(2)
                 .zip(&names)
-                .map(|(sets, name)| record(name, sets.iter().cloned().map(Found::Failover).collect()))
+                .map(|(sets, name)| record(name, sets.iter().cloned().map(Found::Usable).collect()))
                 .collect()
         };
         if let Plan::Act(action) = plan(&request, &seen(change, records(&zone)), NOW) {
@@ -468,14 +518,58 @@ proptest! {
                 let place = zone.iter().position(|set| *set == change.expected);
                 let place = place.expect("an action expects what was seen");
                 let wanted = change.wanted();
-                prop_assert_eq!(&FailoverSet { role: change.expected.role, ..wanted.clone() }, &change.expected);
-                prop_assert_ne!(wanted.role, change.expected.role);
+                prop_assert_eq!(&RecordSet { routing: change.expected.routing, ..wanted.clone() }, &change.expected);
+                prop_assert_ne!(wanted.routing, change.expected.routing);
                 zone[place] = wanted;
             }
         }
         for set in &zone {
             let expected = if set.set_identifier == "ireland" { Role::Primary } else { Role::Secondary };
-            prop_assert_eq!(set.role, expected);
+            prop_assert_eq!(set.routing, Routing::Failover(expected));
+        }
+        let after = plan(&request, &seen(Some((0, Progress::InSync)), records(&zone)), NOW);
+        prop_assert!(matches!(after, Plan::AlreadyDone { .. }), "{:?}", after);
+    }
+
+    /// Whatever the weights were: one applied action leaves a single record set with weight, that of the target, and
+    /// every other attribute of every record set as it was.
+    #[test]
+    fn after_one_action_only_the_target_has_weight_and_nothing_else_changed(
+        weights in prop::collection::vec(0i64..=255, 2..6),
+        target in any::<prop::sample::Index>(),
+        wanted in 1u8..=255,
+        mut sets in prop::collection::vec(any_pair(), 6),
+    ) {
+        let regions: Vec<String> = (1..=weights.len()).map(|number| format!("eu-west-{number}")).collect();
+        let target = target.get(&regions);
+        let identifiers: serde_json::Map<String, Value> =
+            regions.iter().map(|region| (region.clone(), json!(format!("in {region}")))).collect();
+        let request = completed(json!({
+            "target_region": target,
+            "traffic": { "weighted_records": {
+                "hosted_zone_id": "Z1",
+                "weight": wanted,
+                "records": [{ "name": "x.example.com", "type": "A", "set_identifiers": identifiers }],
+            } },
+        })).expect("a good request");
+        let mut zone: Vec<RecordSet> = sets
+            .drain(..regions.len())
+            .zip(weights.iter().zip(&regions))
+            .map(|([set, _], (weight, region))| RecordSet {
+                routing: Routing::Weighted(*weight), set_identifier: format!("in {region}"), ..set
+            })
+            .collect();
+        let before = zone.clone();
+        let records = |zone: &[RecordSet]| vec![record("x.example.com", zone.iter().cloned().map(Found::Usable).collect())];
+        if let Plan::Act(action) = plan(&request, &seen(None, records(&zone)), NOW) {
+            for change in &action.changes {
+                let place = zone.iter().position(|set| *set == change.expected);
+                zone[place.expect("an action expects what was seen")] = change.wanted();
+            }
+        }
+        for (set, before) in zone.iter().zip(&before) {
+            let weight = if set.set_identifier == format!("in {target}") { i64::from(wanted) } else { 0 };
+            prop_assert_eq!(set, &RecordSet { routing: Routing::Weighted(weight), ..before.clone() });
         }
         let after = plan(&request, &seen(Some((0, Progress::InSync)), records(&zone)), NOW);
         prop_assert!(matches!(after, Plan::AlreadyDone { .. }), "{:?}", after);
