@@ -74,14 +74,30 @@ impl Orchestrator {
         format!("failover-{}", self.workload)
     }
 
-    /// The Region that its template calls the primary one: the first that is not its own.
-    fn opposite(self, staging: &Staging) -> Site {
-        staging.sites.iter().copied().find(|site| *site != self.site).unwrap_or(self.site)
+    /// What the plan names in Regions that the template has no parameters of their own for.
+    fn more_resources(self, sites: &[Site], account_id: &str) -> Vec<(&'static str, String)> {
+        let further = sites.iter().filter(|site| **site != self.site && Some(**site) != first_other(sites, self.site));
+        let (mut rds, mut clusters, mut ecs) = (Vec::new(), Vec::new(), Vec::new());
+        for site in further {
+            let (region, cluster) = (site.region(), self.workload.ecs_cluster(*site));
+            let arn = |service: &str, resource: &str| format!("arn:aws:{service}:{region}:{account_id}:{resource}");
+            rds.extend([self.workload.cluster_arn(*site, account_id), arn("rds", "db:*")]);
+            clusters.push(arn("ecs", &format!("cluster/{cluster}")));
+            ecs.extend([
+                arn("ecs", &format!("service/{cluster}/*")),
+                arn("application-autoscaling", "scalable-target/*"),
+                arn("servicequotas", "fargate/L-3032A538"),
+                arn("servicequotas", "fargate/L-36FBB829"),
+            ]);
+        }
+        let lists = [("MoreRdsArns", rds), ("MoreEcsClusterArns", clusters), ("MoreEcsArns", ecs)];
+        lists.into_iter().filter(|(_, arns)| !arns.is_empty()).map(|(name, arns)| (name, arns.join(","))).collect()
     }
 
     /// The template's parameters.
     fn parameters(self, staging: &Staging, world: &World) -> BTreeMap<String, String> {
-        let (workload, primary, standby) = (self.workload, self.opposite(staging), self.site);
+        let (workload, standby) = (self.workload, self.site);
+        let primary = first_other(&staging.sites, standby).unwrap_or(standby);
         let parameters = [
             ("EnvironmentSuffix", workload.suffix().to_owned()),
             ("PlanName", workload.name().to_owned()),
@@ -104,9 +120,15 @@ impl Orchestrator {
             PlanSource::Document => vec![("PlanDocument", staging.plan_document(workload, world))],
             PlanSource::Template => composition(),
         };
-        let chosen = plan.into_iter().chain(self.ledger.parameters()).chain(patience(staging));
+        let more = self.more_resources(&staging.sites, &world.account_id);
+        let chosen = plan.into_iter().chain(self.ledger.parameters()).chain(patience(staging)).chain(more);
         parameters.into_iter().chain(chosen).map(|(name, value)| (name.to_owned(), value)).collect()
     }
+}
+
+/// The Region that the template of an orchestrator at `own` calls the primary one.
+fn first_other(sites: &[Site], own: Site) -> Option<Site> {
+    sites.iter().copied().find(|site| *site != own)
 }
 
 /// For how long a question stays open; without a heartbeat it may be half as long, which is to make no difference.
@@ -328,6 +350,16 @@ mod tests {
     use super::*;
     use crate::gateway::Outcome;
     use crate::recorded::call_of;
+
+    #[test]
+    fn a_third_region_is_named_beside_the_templates_own_parameters() {
+        let orchestrator = Orchestrator::default();
+        assert!(orchestrator.more_resources(&Site::PAIR, "1").is_empty());
+        let more = orchestrator.more_resources(&Site::THREE, "1");
+        let names: Vec<&str> = more.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["MoreRdsArns", "MoreEcsClusterArns", "MoreEcsArns"]);
+        assert!(more.iter().all(|(_, arns)| arns.split(',').all(|arn| arn.contains(":eu-north-1:1:"))), "{more:?}");
+    }
 
     #[test]
     fn a_call_tells_its_function_and_its_orchestrators_suffix() {

@@ -11,7 +11,7 @@ use crate::listener::Message;
 use crate::moment::Moment;
 use crate::orchestrator::Orchestrator;
 use crate::stage::{Evidence, Run};
-use crate::staging::Traffic;
+use crate::staging::{Fencing, Traffic};
 use crate::state::{LedgerItem, Limits, RecordSet, ServiceCount, WorldState};
 use crate::world::{BYSTANDER_SERVICE, FULL_COUNT, STANDBY_COUNT, Site, WORKLOAD_SERVICES, Workload};
 
@@ -182,6 +182,7 @@ pub(crate) fn evidence() -> Evidence {
         orchestrator: Orchestrator::default(),
         sites: Site::PAIR.to_vec(),
         traffic: vec![Traffic::FailoverRecords],
+        fencing: Fencing::BestEffort,
         isolated: isolated.into(),
         beside: Vec::new(),
         account_id: ACCOUNT.to_owned(),

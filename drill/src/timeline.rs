@@ -15,6 +15,10 @@ use crate::stage::Run;
 const PROBE: &str = "health-probe";
 /// The step of the ledger operation that starts an execution.
 const TRIGGER: &str = "trigger";
+/// The operations in which the probe itself writes something down: no steps of their own.
+const OF_PROBE: [&str; 3] = [TRIGGER, "decide", "fences"];
+/// The state in which every step's request is sent as a preflight.
+const CHECK: &str = "Check";
 /// DynamoDB's answer to a write whose condition does not hold.
 const PRECEDED: &str = "ConditionalCheckFailedException";
 /// Traces are telemetry, not part of the work.
@@ -81,6 +85,8 @@ impl Step {
 #[derive(Clone, Debug)]
 struct Span {
     name: String,
+    /// The function that works in it alone, where one does.
+    function: Option<String>,
     operation_id: Option<String>,
     from: Moment,
     to: Moment,
@@ -94,7 +100,7 @@ struct Span {
 impl Span {
     fn new(name: impl Into<String>, from: Moment, to: Moment) -> Self {
         let (name, calls) = (name.into(), BTreeMap::new());
-        Self { name, operation_id: None, from, to, attempts: 0, message: None, calls, invokes: false }
+        Self { name, function: None, operation_id: None, from, to, attempts: 0, message: None, calls, invokes: false }
     }
 
     fn count(&mut self, action: &str, outcome: &Outcome, took_ms: u64) {
@@ -159,20 +165,20 @@ fn belongs(call: &Call, run: &Run, end: Moment) -> bool {
     of_function && call.service != TELEMETRY && !of_other_run && at >= run.ordered && at <= end
 }
 
-/// The states outside Parallel and Map that do something, with all visits to one state as one.
+/// The states outside Parallel and Map that do something, and the one of the checks, with all visits to one state as one.
 fn top_level_tasks(history: &[Event], end: Moment) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     let mut open: Option<usize> = None;
     for event in history {
         match (event.kind.as_str(), &event.state) {
-            ("TaskStateEntered", Some(name)) => {
+            (kind, Some(name)) if kind == "TaskStateEntered" || (kind == "MapStateEntered" && name == CHECK) => {
                 let known = spans.iter().position(|span| span.name == *name);
                 open = Some(known.unwrap_or_else(|| {
                     spans.push(Span::new(name, event.at, end));
                     spans.len() - 1
                 }));
             }
-            ("TaskStateExited", _) => {
+            ("TaskStateExited" | "MapStateExited", _) => {
                 if let Some(place) = open.take() {
                     spans[place].to = event.at;
                 }
@@ -250,8 +256,9 @@ fn operations(run: &Run, calls: &[&Call], end: Moment) -> Vec<Span> {
         let Some((step, at)) = step_of(&write.operation_id).map(|step| (step, Moment::from(call.at))) else { continue };
         let place = spans.iter().position(|span| span.operation_id.as_ref() == Some(&write.operation_id));
         let place = place.unwrap_or_else(|| {
-            let mut span = Span::new(step, at, end);
-            span.operation_id = Some(write.operation_id.clone());
+            let fences = run.fences(&write.operation_id);
+            let mut span = Span::new(if fences { format!("fence: {step}") } else { step.to_owned() }, at, end);
+            (span.function, span.operation_id) = (Some(step.to_owned()), Some(write.operation_id.clone()));
             spans.push(span);
             spans.len() - 1
         });
@@ -273,11 +280,11 @@ fn operations(run: &Run, calls: &[&Call], end: Moment) -> Vec<Span> {
     spans
 }
 
-/// The step of an operation, unless it is the trigger's or the item of a plan.
+/// The step of an operation, unless it is the probe's own or the item of a plan.
 fn step_of(operation_id: &str) -> Option<&str> {
     let mut parts = operation_id.split('#');
     let (failover, step) = (parts.next()?, parts.next()?);
-    (failover != "plan" && step != TRIGGER).then_some(step)
+    (failover != "plan" && !OF_PROBE.contains(&step)).then_some(step)
 }
 
 /// The step that a call belongs to.
@@ -291,14 +298,21 @@ fn span_of(call: &Call, spans: &[Span], started: Moment) -> Option<usize> {
             return spans.iter().position(|span| span.name == TRIGGER);
         }
         // The last one that had begun: a call outside all of them is the end of an invocation.
-        let begun = |span: &Span| span.operation_id.is_none() && span.name != TRIGGER && span.from <= at;
+        let begun = |span: &Span| {
+            span.operation_id.is_none() && ![TRIGGER, CHECK].contains(&span.name.as_str()) && span.from <= at
+        };
         return last_begun(spans, |span| begun(span) && span.invokes);
     }
     let id = call.ledger.as_ref().map(|write| write.operation_id.as_str());
     if let Some(place) = spans.iter().position(|span| id.is_some() && span.operation_id.as_deref() == id) {
         return Some(place);
     }
-    last_begun(spans, |span| span.operation_id.is_some() && span.name == function && span.from <= at)
+    let of_function = |span: &Span| span.function.as_deref() == Some(function) && span.from <= at;
+    // A fence and the step itself work side by side, in two Regions.
+    let here = |span: &Span| span.operation_id.as_ref().is_some_and(|id| id.contains(&call.region));
+    last_begun(spans, |span| of_function(span) && here(span))
+        .or_else(|| last_begun(spans, of_function))
+        .or_else(|| last_begun(spans, |span| span.name == CHECK && span.from <= at))
 }
 
 fn last_begun(spans: &[Span], begun: impl Fn(&Span) -> bool) -> Option<usize> {
@@ -412,6 +426,43 @@ mod tests {
             .collect();
         let steps = timeline(&recorded::run(), &calls).steps;
         assert!(steps.iter().all(|step| step.name != TRIGGER));
+    }
+
+    #[test]
+    fn a_fence_is_a_step_of_its_own_with_the_calls_to_its_region() {
+        let mut calls = recorded::calls();
+        let claim = calls.iter().position(|call| call.ledger.is_some() && function_of(call) == Some("scale-ecs"));
+        let mut fence = calls[claim.unwrap()].clone();
+        let id = format!("{}#scale-ecs#eu-central-1/trading-frankfurt", recorded::run().failover_id());
+        fence.ledger.as_mut().unwrap().operation_id = id;
+        let mut look = recorded::call_of("scale-ecs", "ecs", "DescribeServices", Outcome::NoAnswer);
+        (look.at, look.region) = (fence.at + std::time::Duration::from_millis(1), "eu-central-1".to_owned());
+        calls.extend([fence, look]);
+        let steps = timeline(&recorded::run(), &calls).steps;
+        let made = |name: &str| steps.iter().find(|step| step.name == name).unwrap().calls_made();
+        assert_eq!((made("fence: scale-ecs"), made("scale-ecs")), (2, step("scale-ecs").calls_made()));
+    }
+
+    #[test]
+    fn calls_of_a_step_before_its_operation_belong_to_the_checks() {
+        let mut run = recorded::run();
+        let place = run.history.iter().position(|event| event.state.as_deref() == Some("Decide")).unwrap();
+        let event = |kind: &str| Event {
+            at: run.history[place].at,
+            kind: kind.to_owned(),
+            state: Some(CHECK.to_owned()),
+            ..Event::default()
+        };
+        let events = [event("MapStateEntered"), event("MapStateExited")];
+        run.history.splice(place..place, events);
+        let mut look = recorded::call_of("shift-dns", "route53", "ListResourceRecordSets", Outcome::Ok { status: 200 });
+        look.at = std::time::UNIX_EPOCH
+            + std::time::Duration::from_millis(u64::try_from(run.history[place].at.as_millis() + 1).unwrap());
+        let mut calls = recorded::calls();
+        calls.push(look);
+        let steps = timeline(&run, &calls).steps;
+        let check = steps.iter().find(|step| step.name == CHECK).unwrap();
+        assert_eq!(check.calls_made(), 1, "{check:?}");
     }
 
     #[test]

@@ -451,3 +451,72 @@ async fn an_alarm_reaches_a_function_by_its_arn_and_again_when_the_function_was_
     }
     assert_eq!(local.gateway.rule_hits(killing), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_execution_stays_stopped_and_schedules_nothing_more_within_a_map() {
+    let (_tools, _run_dir, local) = start().await;
+    let aws = local.emulator.aws();
+    create_table(&aws, REGION).await;
+    let put = |id: &str| {
+        json!({
+            "Type": "Task", "Resource": "arn:aws:states:::dynamodb:putItem",
+            "Arguments": { "TableName": "drill-test", "Item": { "operation_id": { "S": id } } },
+        })
+    };
+    let mut first = put("first");
+    first["Next"] = "Pause".into();
+    let mut second = put("second");
+    second["End"] = true.into();
+    let pause = json!({ "Type": "Wait", "Seconds": 60, "Next": "Second" });
+    let items = json!({ "StartAt": "First", "States": { "First": first, "Pause": pause, "Second": second } });
+    let map = json!({ "Type": "Map", "Items": [1], "ItemProcessor": items, "End": true });
+    let definition = json!({ "QueryLanguage": "JSONata", "StartAt": "Each", "States": { "Each": map } });
+    let trust = ("AssumeRolePolicyDocument", "{\"Version\":\"2012-10-17\",\"Statement\":[]}");
+    aws.query("iam", "us-east-1", "CreateRole", &[("RoleName", "test"), trust]).await.unwrap();
+    let role = format!("arn:aws:iam::{}:role/test", local.emulator.account_id());
+    let machine = json!({ "name": "stopped", "definition": definition.to_string(), "roleArn": role });
+    let machine = aws.json("states", REGION, "CreateStateMachine", &machine).await.unwrap();
+    let start = json!({ "stateMachineArn": machine["stateMachineArn"], "input": "{}" });
+    let execution = aws.json("states", REGION, "StartExecution", &start).await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !is_there(&aws, REGION, "first").await {
+        assert!(Instant::now() < deadline, "it never began");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let arn = json!({ "executionArn": execution["executionArn"] });
+    aws.json("states", REGION, "StopExecution", &arn).await.unwrap();
+    // The wait is a hundredth of what it says.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert!(!is_there(&aws, REGION, "second").await);
+    assert_eq!(aws.json("states", REGION, "DescribeExecution", &arn).await.unwrap()["status"], "ABORTED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_global_table_of_a_stack_has_its_replicas_and_a_condition_sees_writes_of_the_other_region() {
+    let (_tools, _run_dir, local) = start().await;
+    let aws = local.emulator.aws();
+    let table = json!({
+        "Type": "AWS::DynamoDB::GlobalTable",
+        "Properties": {
+            "TableName": "drill-test", "BillingMode": "PAY_PER_REQUEST", "MultiRegionConsistency": "STRONG",
+            "AttributeDefinitions": [{ "AttributeName": "operation_id", "AttributeType": "S" }],
+            "KeySchema": [{ "AttributeName": "operation_id", "KeyType": "HASH" }],
+            "GlobalTableWitnesses": [{ "Region": "eu-north-1" }],
+            "Replicas": [{ "Region": REGION }, { "Region": "eu-central-1" }],
+        },
+    });
+    let template = json!({ "Resources": { "Table": table } }).to_string();
+    let stack = [("StackName", "tables"), ("TemplateBody", template.as_str())];
+    aws.query("cloudformation", REGION, "CreateStack", &stack).await.unwrap();
+    let item = json!({
+        "TableName": "drill-test", "Item": { "operation_id": { "S": "once" } },
+        "ConditionExpression": "attribute_not_exists(operation_id)",
+    });
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while let Err(error) = aws.json("dynamodb", REGION, "PutItem", &item).await {
+        assert!(error.code == "ResourceNotFoundException" && Instant::now() < deadline, "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let again = aws.json("dynamodb", "eu-central-1", "PutItem", &item).await.unwrap_err();
+    assert_eq!(again.code, "ConditionalCheckFailedException");
+}

@@ -61,8 +61,8 @@ impl Meaning {
     ];
 }
 
-/// Whether a failed call can have been applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Whether a failed call can have been applied, from certainly not to possibly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sent {
     /// It never left: construction failed, or the connection was refused.
     NotSent,

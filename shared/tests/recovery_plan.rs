@@ -224,3 +224,66 @@ fn what_is_no_json_or_longer_than_a_parameter_is_refused() {
     assert_eq!(field, "plan_document");
     assert!(problem.contains("8192 bytes"), "{problem}");
 }
+
+/// A plan of three Regions without anything that only two can have.
+fn of_three_regions(traffic: &Value) -> Value {
+    let mut plan = document();
+    plan["standby_regions"] = json!(["eu-west-1", "us-east-1"]);
+    plan["detection"]["endpoints"]["us-east-1"] = json!("https://virginia.example.com/health");
+    plan["aurora"] = json!([]);
+    plan["ecs"] = json!([]);
+    plan["traffic"] = json!([traffic]);
+    plan
+}
+
+fn pair_of(identifiers: &Value) -> Value {
+    json!({ "failover_records": {
+        "hosted_zone_id": "Z1",
+        "records": [{ "name": "app.example.com", "type": "A", "set_identifiers": identifiers }],
+    } })
+}
+
+fn object_in(region: &str) -> Value {
+    json!({ "standby_object": {
+        "region": region, "bucket": "failover-switch", "key": "failed-over", "notice_seconds": 30,
+    } })
+}
+
+#[test]
+fn a_failover_pair_of_a_plan_of_three_regions_names_two_of_them() {
+    let two = pair_of(&json!({ "eu-central-1": "frankfurt", "us-east-1": "virginia" }));
+    RecoveryPlan::parse(&of_three_regions(&two).to_string()).expect("two of the plan's Regions");
+    let stranger = pair_of(&json!({ "eu-central-1": "frankfurt", "sa-east-1": "sao-paulo" }));
+    let (field, problem) = refused(&of_three_regions(&stranger).to_string());
+    assert_eq!(field, "plan_document.traffic[0].failover_records.records[0].set_identifiers.sa-east-1");
+    assert!(problem.contains("neither the home Region nor a standby Region"), "{problem}");
+}
+
+#[test]
+fn what_knows_any_number_of_regions_has_an_entry_for_each() {
+    let weighted = json!({ "weighted_records": {
+        "hosted_zone_id": "Z1",
+        "weight": 100,
+        "records": [{
+            "name": "app.example.com",
+            "type": "A",
+            "set_identifiers": { "eu-central-1": "frankfurt", "eu-west-1": "ireland" },
+        }],
+    } });
+    let (field, problem) = refused(&of_three_regions(&weighted).to_string());
+    assert_eq!(field, "plan_document.traffic[0].weighted_records.records[0].set_identifiers");
+    assert_eq!(problem, "has no entry for us-east-1");
+}
+
+#[test]
+fn an_object_tells_two_regions_apart_and_stands_in_one_of_the_plan() {
+    let mut plan = document();
+    plan["traffic"] = json!([object_in("eu-west-1")]);
+    RecoveryPlan::parse(&plan.to_string()).expect("a plan");
+    plan["traffic"] = json!([object_in("us-east-1")]);
+    let (field, _) = refused(&plan.to_string());
+    assert_eq!(field, "plan_document.traffic[0].standby_object.region");
+    let (field, problem) = refused(&of_three_regions(&object_in("eu-west-1")).to_string());
+    assert_eq!(field, "plan_document.traffic[0].standby_object");
+    assert!(problem.contains("between two Regions; the plan has eu-central-1, eu-west-1, us-east-1"), "{problem}");
+}

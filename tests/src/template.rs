@@ -54,13 +54,14 @@ pub fn allowed_actions(template: &Value, role: &str) -> BTreeSet<String> {
     statements(template, role).iter().flat_map(|statement| strings(&statement["Action"])).collect()
 }
 
-/// The statements of a role's policies.
+/// The statements of a role's policies, those that a condition adds included.
 #[must_use]
 pub fn statements(template: &Value, role: &str) -> Vec<Value> {
     let policies = template["Resources"][role]["Properties"]["Policies"].as_array().cloned().unwrap_or_default();
     policies
         .iter()
         .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().cloned().unwrap_or_default())
+        .map(|statement| statement.pointer("/If/1").cloned().unwrap_or(statement))
         .collect()
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use drill::emulator::LocalAws;
 use drill::endpoints::Endpoint;
-use drill::gateway::Call;
+use drill::gateway::{Call, EndpointGroup, RoutingControl};
 use drill::staging::Staging;
 use drill::world::{Site, Workload, World};
 use failover::env::Env;
@@ -22,6 +22,12 @@ const TOPIC: &str = "failover-test";
 const ALARMS: [&str; 3] = ["endpoint", "replication-lag", "region-impaired"];
 /// The workload of the world that the samples are run in.
 const TRADING: Workload = Workload::Trading;
+
+/// What the samples' routing controls and endpoint groups are called, but for the last part.
+const CONTROLS: &str =
+    "arn:aws:route53-recovery-control::123456789012:controlpanel/0123456bbbbbbb0123456bbbbbb0123456/routingcontrol/";
+const GROUPS: &str = "arn:aws:globalaccelerator::123456789012:accelerator/1234abcd-abcd-1234-abcd-1234abcdefgh/listener/\
+                      0123vxyz/endpoint-group/";
 
 /// A sample event and what has to come of it.
 struct Sample {
@@ -82,6 +88,7 @@ const START: &[&str] = &["sns:Publish", "states:StartExecution"];
 const REGISTER: &str = "application-autoscaling:RegisterScalableTarget";
 const UPDATE: &str = "ecs:UpdateService";
 const MODIFY: &str = "rds:ModifyDBCluster";
+const TURN: &str = "globalaccelerator:UpdateEndpointGroup";
 
 const PROMOTE_AURORA: &[Sample] = &[
     sample("promote-aurora", "switchover", Answer(&[DONE, ("/message", Contains("is the writer"))]))
@@ -128,12 +135,26 @@ const SCALE_ECS: &[Sample] = &[
 const SHIFT_DNS: &[Sample] = &[
     sample("shift-dns", "shift-to-standby", Answer(&[DONE, ("/message", Contains("is INSYNC"))]))
         .that_calls(&["route53:ChangeResourceRecordSets"]),
-    sample("shift-dns", "dry-run", Answer(&[WOULD_ACT, ("/action/changes/0/role", Is("PRIMARY"))])),
+    sample("shift-dns", "dry-run", Answer(&[WOULD_ACT, ("/action/changes/0/routing/failover", Is("PRIMARY"))])),
+    sample("shift-dns", "preflight", Answer(&[CHECKED, ("/findings/0/check", Is("step-can-run"))])),
+    sample("shift-dns", "weighted-records", Answer(&[DONE, ("/message", Contains("has all the weight"))]))
+        .that_calls(&["route53:ChangeResourceRecordSets"]),
+    sample("shift-dns", "standby-object", Answer(&[DONE, ("/message", Contains("is there for 10 s or more"))]))
+        .that_calls(&["s3:PutObject"]),
+    sample("shift-dns", "routing-control", Answer(&[DONE, ("/message", Contains("of eu-west-1 is On"))]))
+        .that_calls(&["route53-recovery-cluster:UpdateRoutingControlStates"]),
+    sample("shift-dns", "traffic-dial", Answer(&[DONE, ("/message", Contains("the accelerator is DEPLOYED"))]))
+        .that_calls(&[TURN, TURN]),
     sample("shift-dns", "bad-unknown-field", Error(INVALID, &["records[0].ttl: unknown field `ttl`"])),
     sample("shift-dns", "bad-missing-field", Error(INVALID, &["missing field `hosted_zone_id`"])),
     sample("shift-dns", "bad-region", Error(INVALID, &["records[0].set_identifiers: ", "us-east-1"])),
     sample("shift-dns", "bad-record", Error(REFUSED, &["records[1].set_identifiers.", "has simple routing"])),
     sample("shift-dns", "bad-zone", Error(INVALID, &["hosted_zone_id: there is no hosted zone ZNOBODYS"])),
+    sample("shift-dns", "bad-strategy", Error(INVALID, &["traffic", "unknown variant `latency_records`"])),
+    sample("shift-dns", "bad-weight", Error(INVALID, &["traffic.weighted_records.weight: expected 1 to 255"])),
+    sample("shift-dns", "bad-bucket", Error(INVALID, &["there is no bucket somebody-elses-switch"])),
+    sample("shift-dns", "bad-control", Error(INVALID, &["traffic.routing_control.controls: ", "0000000000000000"])),
+    sample("shift-dns", "bad-endpoint-group", Error(INVALID, &["endpoint_groups.eu-west-1: ", "ab00000example"])),
 ];
 
 const HEALTH_PROBE: &[Sample] = &[
@@ -274,7 +295,41 @@ impl Bench {
             let put = json!({ "TableName": LEDGER_TABLE, "Item": item });
             aws.json("dynamodb", DR_REGION, "PutItem", &put).await.expect("the plan's item");
         }
-        World::create(&self.local, Staging::default()).await.expect("the world is created")
+        let world = World::create(&self.local, Staging::default()).await.expect("the world is created");
+        self.create_switches(&world.zone_id).await;
+        world
+    }
+
+    /// What the samples of `shift-dns` move traffic by besides the world's failover records: all of it in the primary
+    /// Region.
+    async fn create_switches(&self, zone: &str) {
+        let (aws, gateway) = (self.local.emulator.aws(), &self.local.gateway);
+        let sets = [("frankfurt", 100, "192.0.2.1"), ("ireland", 0, "192.0.2.2")].map(|(identifier, weight, address)| {
+            format!(
+                "<Change><Action>CREATE</Action><ResourceRecordSet><Name>quotes.trading.example.com</Name><Type>A</Type>\
+                 <SetIdentifier>{identifier}</SetIdentifier><Weight>{weight}</Weight><TTL>60</TTL><ResourceRecords>\
+                 <ResourceRecord><Value>{address}</Value></ResourceRecord></ResourceRecords></ResourceRecordSet></Change>"
+            )
+        });
+        let batch = format!(
+            "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch>\
+             <Changes>{}</Changes></ChangeBatch></ChangeResourceRecordSetsRequest>",
+            sets.concat()
+        );
+        let path = format!("/2013-04-01/hostedzone/{zone}/rrset");
+        aws.rest("route53", "us-east-1", "POST", &path, "text/xml", batch.as_bytes()).await.expect("weighted records");
+        let bucket = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>\
+                      eu-west-1</LocationConstraint></CreateBucketConfiguration>";
+        let created =
+            aws.rest("s3", DR_REGION, "PUT", "/trading-failover-switch", "application/xml", bucket.as_bytes());
+        created.await.expect("a bucket");
+        for (name, on) in [("a1b2c3d4e5f60718", true), ("f2c6b2a1b2c3d4e5", false)] {
+            gateway.put_routing_control(RoutingControl { arn: format!("{CONTROLS}{name}"), name: name.to_owned(), on });
+        }
+        for (name, site, dial) in [("ab77777example", Site::Primary, 100.0), ("ab88888example", Site::Standby, 0.0)] {
+            let region = site.region().to_owned();
+            gateway.put_endpoint_group(EndpointGroup { arn: format!("{GROUPS}{name}"), region, dial });
+        }
     }
 
     /// Runs a sample in a new world; gives the calls to AWS it made, too.
@@ -351,7 +406,7 @@ impl Field {
 
 /// Whether a call may have changed anything beyond the ledger's own records and the traces.
 fn is_change(call: &Call) -> bool {
-    let reads = ["Describe", "Get", "List", "Test"];
+    let reads = ["Describe", "Get", "Head", "List", "Test"];
     !["dynamodb", "xray"].contains(&call.service.as_str()) && !reads.iter().any(|read| call.operation.starts_with(read))
 }
 

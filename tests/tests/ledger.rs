@@ -1,4 +1,5 @@
 //! The ledger against the emulator's DynamoDB (F3): whatever races, each operation has one owner at a time and is done once.
+#![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -140,6 +140,21 @@ fn the_state_machines_role_permits_exactly_its_integrations_logs_and_traces() {
 }
 
 #[test]
+fn what_a_plan_document_adds_permits_nothing_that_the_roles_do_not() {
+    let template = template().expect("readable");
+    for (function, resource) in FUNCTION_RESOURCES {
+        let policy = &template["Resources"][format!("{resource}MorePolicy")]["Properties"];
+        assert_eq!(policy["Roles"][0]["Ref"], format!("{resource}Role"), "{function}");
+        let allowed = allowed_actions(&template, &format!("{resource}Role"));
+        let more = policy["PolicyDocument"]["Statement"].as_array().expect("statements");
+        assert!(!more.is_empty());
+        for action in more.iter().flat_map(|statement| strings(&statement["Action"])) {
+            assert!(allowed.contains(&action), "{function} may {action} only on a plan document's resources");
+        }
+    }
+}
+
+#[test]
 fn no_role_permits_an_action_by_wildcard() {
     let template = template().expect("readable");
     let roles = FUNCTION_RESOURCES.map(|(_, resource)| format!("{resource}Role"));

@@ -13,6 +13,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::fault::Fault;
+use super::models::{accelerator, routing_control};
 use super::policy::{self, Question};
 use super::process_of;
 use super::request::{Protocol, Seen};
@@ -54,12 +55,13 @@ impl Authorization {
         let policies = patiently(|| policies_of(&role, root))
             .await
             .map_err(|error| unreadable(&format!("the policies of role {role}"), &error))?;
-        let resource = resource(seen, account_id);
-        let question = Question { action: &action, resource: &resource, context: context(body) };
-        if policy::allows(&policies, &question) {
-            return Ok(());
+        for resource in resources(seen, body, account_id) {
+            let question = Question { action: &action, resource: &resource, context: context(body) };
+            if !policy::allows(&policies, &question) {
+                return Err(denied(seen, &role, &format!("no identity-based policy allows it on {resource}")));
+            }
         }
-        Err(denied(seen, &role, &format!("no identity-based policy allows it on {resource}")))
+        Ok(())
     }
 
     fn known_role(&self, key: &str) -> Option<String> {
@@ -132,15 +134,20 @@ async fn policies_of(role: &str, root: &Aws) -> Result<Vec<Value>, AwsError> {
     Ok(documents.into_iter().filter_map(parse).collect())
 }
 
-/// The resource that the action is checked on (Service Authorization Reference). A scalable target's
-/// ARN ends in an identifier that AWS makes up; `PutTraceSegments`, `DescribeScalableTargets` and
-/// `TestDNSAnswer` have no resource-level permissions.
-fn resource(seen: &Seen, account_id: &str) -> String {
-    if seen.operation == "RegisterScalableTarget" {
-        let region = &seen.region;
-        return format!("arn:aws:application-autoscaling:{region}:{account_id}:scalable-target/0");
-    }
-    "*".to_owned()
+/// The resources that the action is checked on, each one (Service Authorization Reference). A scalable
+/// target's ARN ends in an identifier that AWS makes up; `PutTraceSegments`, `DescribeScalableTargets`
+/// and `TestDNSAnswer` have no resource-level permissions.
+fn resources(seen: &Seen, body: &[u8], account_id: &str) -> Vec<String> {
+    let named = match (seen.service.as_str(), seen.operation.as_str()) {
+        (_, "RegisterScalableTarget") => {
+            let region = &seen.region;
+            vec![format!("arn:aws:application-autoscaling:{region}:{account_id}:scalable-target/0")]
+        }
+        ("route53-recovery-cluster", _) => routing_control::resources(body),
+        ("globalaccelerator", _) => accelerator::resources(body),
+        _other => Vec::new(),
+    };
+    if named.is_empty() { vec!["*".to_owned()] } else { named }
 }
 
 /// Condition keys of Application Auto Scaling.

@@ -31,7 +31,9 @@ use tokio::task::AbortHandle;
 
 pub use call::{Call, Outcome};
 pub use fault::Fault;
+pub use models::accelerator::EndpointGroup;
 pub use models::autoscaling::{ScalableTarget, Suspended};
+pub use models::routing_control::RoutingControl;
 pub use models::xray::TraceSegment;
 pub use request::{Caller, LedgerWrite};
 pub use rule::{Effect, KillPoint, Matcher, Rule, RuleId};
@@ -86,6 +88,8 @@ struct State {
     arrivals: AtomicU64,
     authorization: authorization::Authorization,
     autoscaling: models::autoscaling::AutoScaling,
+    routing_cluster: models::routing_control::RoutingCluster,
+    accelerators: models::accelerator::Accelerators,
     xray: models::xray::XRay,
 }
 
@@ -127,6 +131,8 @@ impl Gateway {
             arrivals: AtomicU64::new(0),
             authorization: authorization::Authorization::default(),
             autoscaling: models::autoscaling::AutoScaling::default(),
+            routing_cluster: models::routing_control::RoutingCluster::default(),
+            accelerators: models::accelerator::Accelerators::default(),
             xray: models::xray::XRay::default(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&state)));
@@ -190,6 +196,28 @@ impl Gateway {
     /// Registers or replaces a target without touching its service.
     pub fn put_scalable_target(&self, target: ScalableTarget) {
         self.state.autoscaling.put(target);
+    }
+
+    /// The routing controls of ARC.
+    #[must_use]
+    pub fn routing_controls(&self) -> Vec<RoutingControl> {
+        self.state.routing_cluster.controls()
+    }
+
+    /// Creates or replaces a routing control.
+    pub fn put_routing_control(&self, control: RoutingControl) {
+        self.state.routing_cluster.put(control);
+    }
+
+    /// The endpoint groups of Global Accelerator.
+    #[must_use]
+    pub fn endpoint_groups(&self) -> Vec<EndpointGroup> {
+        self.state.accelerators.groups()
+    }
+
+    /// Creates or replaces an endpoint group, and with it its accelerator.
+    pub fn put_endpoint_group(&self, group: EndpointGroup) {
+        self.state.accelerators.put(group);
     }
 
     /// What was sent to X-Ray, in order.

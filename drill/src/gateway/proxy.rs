@@ -139,6 +139,8 @@ impl Exchange {
         let answer = match seen.service.as_str() {
             "route53" => models::dns_answer::answer(self.parts.uri.query().unwrap_or_default(), &state.root).await?,
             "xray" => state.xray.answer(seen, &self.body)?.to_string(),
+            "route53-recovery-cluster" => state.routing_cluster.answer(seen, &self.body)?.to_string(),
+            "globalaccelerator" => state.accelerators.answer(seen, &self.body)?.to_string(),
             _autoscaling => {
                 state.autoscaling.answer(seen, &self.body, &state.root, &state.account_id).await?.to_string()
             }

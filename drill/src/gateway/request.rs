@@ -304,6 +304,35 @@ mod tests {
     }
 
     #[test]
+    fn calls_on_an_object_are_read_from_path_style_addresses() {
+        let s3 = authorization("eu-west-1", "s3");
+        for (method, path, operation, action) in [
+            ("PUT", "/switch/trading/failed-over?x-id=PutObject", "PutObject", "s3:PutObject"),
+            ("HEAD", "/switch/trading/failed-over", "HeadObject", "s3:GetObject"),
+            ("DELETE", "/switch/trading/failed-over?x-id=DeleteObject", "DeleteObject", "s3:DeleteObject"),
+            ("HEAD", "/switch", "HeadBucket", "s3:ListBucket"),
+        ] {
+            let seen = seen(method, path, &[("authorization", &s3)], b"");
+            assert_eq!((seen.operation.as_str(), seen.iam_action().as_str()), (operation, action));
+            assert_eq!(seen.protocol, Protocol::Query, "errors are XML");
+        }
+    }
+
+    #[test]
+    fn calls_to_cluster_endpoints_and_to_global_accelerator_are_read_from_their_target() {
+        for (service, region, target) in [
+            ("route53-recovery-cluster", "ap-southeast-2", "ToggleCustomerAPI.UpdateRoutingControlStates"),
+            ("globalaccelerator", "us-west-2", "GlobalAccelerator_V20180706.UpdateEndpointGroup"),
+        ] {
+            let scope = authorization(region, service);
+            let seen = seen("POST", "/", &[("authorization", &scope), ("x-amz-target", target)], b"{}");
+            let operation = target.rsplit('.').next().unwrap();
+            assert_eq!((seen.region.as_str(), seen.operation.as_str()), (region, operation));
+            assert_eq!(seen.iam_action(), format!("{service}:{operation}"));
+        }
+    }
+
+    #[test]
     fn invoking_a_function_needs_an_action_of_another_name() {
         assert_eq!(iam_action("lambda", "Invoke"), "lambda:InvokeFunction");
     }

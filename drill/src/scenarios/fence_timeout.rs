@@ -121,6 +121,7 @@ fn declined(evidence: &Evidence) -> Vec<Check> {
             verdict::refused(run, "declined"),
             verdict::asked_for_the_fences(evidence, run, Site::Primary),
             verdict::people_told(run, &["considered", "started", "failed"]),
+            verdict::ledger_complete(evidence, run, &["trigger", "decide", "fences"]),
         ]);
     }
     checks.extend([

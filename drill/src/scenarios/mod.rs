@@ -24,7 +24,7 @@ use std::pin::Pin;
 
 use crate::error::Result;
 use crate::stage::{Evidence, Run, Stage};
-use crate::staging::Staging;
+use crate::staging::{Fencing, Staging};
 use crate::verdict::{self, Check};
 use crate::world::{Site, WORKLOAD_SERVICES};
 
@@ -111,15 +111,19 @@ fn stands_at(evidence: &Evidence, site: Site, fenced: Option<Site>) -> Vec<Check
 
 /// What holds of each run that moved the workload: one operation per step, people told, true figures.
 fn well_run(evidence: &Evidence, run: &Run) -> [Check; 5] {
-    let (steps, told): (&[&str], &[&str]) = if run.by_alarm() {
-        (&["promote-aurora", "scale-ecs", "shift-dns", "trigger"], &["considered", "started", "succeeded"])
-    } else {
+    let mut steps = vec!["decide", "promote-aurora", "scale-ecs", "shift-dns"];
+    let mut told = vec!["started", "succeeded"];
+    if run.by_alarm() {
         // A person's order needs no trigger.
-        (&["promote-aurora", "scale-ecs", "shift-dns"], &["started", "succeeded"])
-    };
+        steps.push("trigger");
+        told.push("considered");
+    }
+    if run.unplanned && evidence.fencing != Fencing::Off {
+        steps.push("fences");
+    }
     [
-        verdict::ledger_complete(evidence, run, steps),
-        verdict::people_told(run, told),
+        verdict::ledger_complete(evidence, run, &steps),
+        verdict::people_told(run, &told),
         verdict::traced(evidence, run, &["promote-aurora", "scale-ecs", "shift-dns"]),
         verdict::rto_is_true(run),
         verdict::rpo_is_true(run),

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::execution::Execution;
 use crate::gateway::{Call, TraceSegment};
 use crate::orchestrator::Orchestrator;
-use crate::staging::Traffic;
+use crate::staging::{Fencing, Traffic};
 use crate::state::{LedgerItem, WorldState};
 use crate::world::Site;
 
@@ -20,6 +20,8 @@ pub struct Evidence {
     pub sites: Vec<Site>,
     /// What sends clients to a Region.
     pub traffic: Vec<Traffic>,
+    /// How the plan keeps the Region that is left from writing.
+    pub fencing: Fencing,
     /// The account.
     pub account_id: String,
     /// The workload before.
@@ -74,6 +76,7 @@ impl Stage {
             orchestrator,
             sites: world.staging.sites.clone(),
             traffic: world.staging.traffic.clone(),
+            fencing: world.staging.fencing,
             account_id: world.account_id.clone(),
             before: world.before(orchestrator.workload).clone(),
             after: world.read(orchestrator.workload, &self.aws(), gateway).await?,

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{Check, listed};
 use crate::stage::{Evidence, Run};
-use crate::state::LedgerItem;
 use crate::world::Site;
 
 /// The ledger has exactly one completed operation for each of `steps` of this run, and no other.
@@ -14,7 +13,8 @@ pub fn ledger_complete(evidence: &Evidence, run: &Run, steps: &[&str]) -> Check 
     for item in &evidence.ledger {
         if let Some((failover, step)) = item.failover_and_step()
             && failover == run.failover_id()
-            && !is_fence(item, run)
+            // Whether a fence was completed is a matter of luck, and told by the checks on fencing.
+            && !run.fences(&item.operation_id)
         {
             found.entry(step).or_default().push(&item.status);
         }
@@ -23,14 +23,6 @@ pub fn ledger_complete(evidence: &Evidence, run: &Run, steps: &[&str]) -> Check 
     let claim = format!("the ledger holds one completed operation for each step of {}", run.failover_id());
     let text = found.iter().map(|(step, statuses)| format!("{step} {}", statuses.join(" + ")));
     Check::new(claim, found == expected, listed(text))
-}
-
-/// A fence's operation: of a step that else works in the target Region, about a Region that is left. Whether it is
-/// completed is a matter of luck, and told by the checks on fencing.
-fn is_fence(item: &LedgerItem, run: &Run) -> bool {
-    let in_target = run.target.is_some_and(|target| item.operation_id.contains(target.region()));
-    let has_region = Site::THREE.iter().any(|site| item.operation_id.contains(site.region()));
-    has_region && !in_target
 }
 
 /// The ledger has operations of these runs only.

@@ -232,6 +232,16 @@ mod tests {
     }
 
     #[test]
+    fn one_witness_that_becomes_two_gets_another_window_and_no_more() {
+        let mut samples = every_ten_seconds(&[ENDPOINT_ONLY; 6], &[EvidenceKind::Endpoint]);
+        samples.extend((6..=12).map(|index| sample(index * 10, LOST, &[])));
+        for shorter in 1..samples.len() {
+            assert!(matches!(verdict(&samples[..shorter]), Verdict::Wait(_)), "{shorter} looks");
+        }
+        assert!(matches!(verdict(&samples), Verdict::FailOver(_)));
+    }
+
+    #[test]
     fn an_alarm_on_another_measurement_makes_a_second_witness() {
         for rests_on in [&[EvidenceKind::Alarms][..], &[EvidenceKind::Endpoint, EvidenceKind::Aurora]] {
             let samples = every_ten_seconds(&[ENDPOINT_ONLY; 7], rests_on);
@@ -408,8 +418,9 @@ mod tests {
         }
 
         #[test]
-        fn it_never_waits_longer_than_the_time_to_give_up_a_window_and_a_look(samples in any_samples(50)) {
-            let longest_ms = u64::from(detection().give_up_seconds + detection().window_seconds) * 1000 + 50_000;
+        fn it_never_waits_longer_than_the_time_to_give_up_two_windows_and_a_look(samples in any_samples(50)) {
+            // What one witness says may turn into two just before it has lasted for a window, and is given another one.
+            let longest_ms = u64::from(detection().give_up_seconds + 2 * detection().window_seconds) * 1000 + 50_000;
             if let Some(late) = samples.iter().position(|sample| sample.at.millis_since(START) > longest_ms) {
                 let decided = (0..=late).any(|index| !matches!(verdict(&samples[..=index]), Verdict::Wait(_)));
                 prop_assert!(decided);

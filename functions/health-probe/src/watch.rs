@@ -10,7 +10,7 @@ use failover::ledger::PlanItem;
 use failover::telemetry::metrics::{self, Unit};
 
 use crate::HealthProbe;
-use crate::http_probe::{self, Answer};
+use crate::http_probe::{self, Answer, Url};
 
 /// The metric, of each Region: 1 while its endpoint answers 2xx, 0 when it does not.
 pub(crate) const ENDPOINT_METRIC: &str = "EndpointHealthy";
@@ -54,14 +54,14 @@ pub(crate) async fn watch(probe: &HealthProbe) -> Result<WatchResponse, Error> {
     let tools = &probe.tools;
     let item = tools.ledger.plan_item(&tools.config.plan).await?;
     let region = item.active_region.as_ref().unwrap_or(&probe.settings.watched.home).clone();
-    let (answer, api) = tokio::join!(endpoint(probe, &region), api(probe, &region));
-    let answer = answer?;
+    let url = endpoint(probe, &region)?;
+    let (answer, api) = tokio::join!(http_probe::get(tools, url), api(probe, &region));
     if matches!(answer, Answer::Silence(_)) || matches!(api, Api::Fails(_)) {
         // Again: the first answer says nothing of the network during the look.
         tools.ledger.plan_item(&tools.config.plan).await?;
     }
     let healthy = answer.is_healthy();
-    let detail = format!("{region}: its endpoint {answer}; {}", api.in_words());
+    let detail = format!("{region}: {url} {answer}; {}", api.in_words());
     if !healthy || api.answers() != Some(true) {
         tracing::warn!(%region, detail, "the active Region is not all well");
     }
@@ -79,14 +79,11 @@ fn readings(answer: &Answer, api: &Api) -> Vec<(&'static str, bool)> {
     std::iter::once(endpoint).chain(api.answers().map(|answers| (REGION_METRIC, answers))).collect()
 }
 
-async fn endpoint(probe: &HealthProbe, region: &Region) -> Result<Answer, Error> {
-    let Some(url) = probe.settings.watched.endpoints.get(region) else {
-        return Err(Error::Config {
-            variable: "WATCHED_ENDPOINTS".to_owned(),
-            problem: format!("has no endpoint for {region}, which is to be watched by the ledger"),
-        });
-    };
-    Ok(http_probe::get(&probe.tools, url).await)
+fn endpoint<'p>(probe: &'p HealthProbe, region: &Region) -> Result<&'p Url, Error> {
+    probe.settings.watched.endpoints.get(region).ok_or_else(|| Error::Config {
+        variable: "WATCHED_ENDPOINTS".to_owned(),
+        problem: format!("has no endpoint for {region}, which by the ledger is to be watched"),
+    })
 }
 
 /// Asks the Region's own RDS API for the plan's cluster there: a second witness, who needs no endpoint. Not in the
@@ -129,7 +126,11 @@ async fn renew(
     let tools = &probe.tools;
     // Not always the active one: a failover hands the lease over before it has succeeded.
     let region = item.writer_region(&probe.settings.watched.home);
-    let healthy = if region == active { active_is_healthy } else { endpoint(probe, region).await?.is_healthy() };
+    let healthy = if region == active {
+        active_is_healthy
+    } else {
+        http_probe::get(tools, endpoint(probe, region)?).await.is_healthy()
+    };
     if !healthy {
         return Ok(Some(format!("not renewed: {region}'s endpoint is not healthy")));
     }

@@ -7,7 +7,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{HOME_ENDPOINT, STANDBY_ENDPOINT, answer, asked, event, invoke, put_plan_item, status};
+use common::{STANDBY_ENDPOINT, answer, asked, event, invoke, put_plan_item, status};
 use failover::error::ErrorCode;
 use failover::testing::{FakeAws, Reply, START};
 use serde_json::{Value, json};
@@ -196,31 +196,4 @@ async fn bad_input_to_conclude_is_named() {
         assert!(error.to_string().starts_with(field), "{error}");
         assert!(aws.all_requests().is_empty());
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn watch_tells_an_endpoint_that_answers_from_one_that_does_not() {
-    for (reply, healthy) in [
-        (status(200), true),
-        (status(404), false),
-        (status(503), false),
-        (Reply::Refused, false),
-        (Reply::Silence, false),
-    ] {
-        let aws = FakeAws::new();
-        let described = format!("{reply:?}");
-        aws.on("http", HOME_ENDPOINT, [reply]);
-        let seen = answer(&aws, event("watch")).await;
-        assert_eq!(seen["healthy"], healthy, "{described}");
-        assert!(seen["detail"].as_str().expect("text").starts_with("https://app.eu-central-1.example.com/health "));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn watch_says_nothing_of_the_endpoint_while_its_own_network_is_down() {
-    let aws = FakeAws::new();
-    aws.on("http", HOME_ENDPOINT, [Reply::Silence]);
-    aws.on("dynamodb", "GetItem", [Reply::Silence]);
-    let error = invoke(&aws, event("watch")).await.expect_err("nothing answers");
-    assert_eq!(error.code(), ErrorCode::Transient);
 }

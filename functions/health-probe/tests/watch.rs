@@ -4,15 +4,11 @@
 mod common;
 
 use common::{
-    HOME, HOME_ENDPOINT, STANDBY, STANDBY_ENDPOINT, all_is_well, answer, asked, invoke, put_plan_item, status,
+    HOME, HOME_ENDPOINT, STANDBY, STANDBY_ENDPOINT, all_is_well, answer, asked, event, invoke, put_plan_item, status,
 };
 use failover::error::ErrorCode;
 use failover::testing::{FakeAws, Reply, START};
 use serde_json::{Value, json};
-
-fn watch() -> Value {
-    json!({ "command": "watch" })
-}
 
 /// The lease in the ledger: its Region, and for how many seconds from the start it runs.
 fn lease(aws: &FakeAws) -> Option<(String, i64)> {
@@ -41,7 +37,7 @@ fn held_by(region: &str, generation: u64, until_ms: i64) -> Value {
 #[tokio::test(start_paused = true)]
 async fn before_the_first_failover_the_home_region_is_watched_and_its_lease_renewed() {
     let aws = all_is_well();
-    let seen = answer(&aws, watch()).await;
+    let seen = answer(&aws, event("watch")).await;
     assert_eq!(seen["region"], HOME);
     assert_eq!((&seen["healthy"], &seen["region_answers"]), (&json!(true), &json!(true)));
     assert_eq!(lease(&aws), Some((HOME.to_owned(), 150)));
@@ -54,7 +50,7 @@ async fn after_a_failover_the_new_region_is_watched_and_its_lease_renewed() {
     let mut item = failover("succeeded", &held_by(STANDBY, 1, START.as_millis()));
     item["active_region"] = json!({ "S": STANDBY });
     put_plan_item(&aws, item);
-    let seen = answer(&aws, watch()).await;
+    let seen = answer(&aws, event("watch")).await;
     assert_eq!((&seen["region"], &seen["healthy"]), (&json!(STANDBY), &json!(true)));
     assert_eq!(seen["region_answers"], Value::Null, "no witness in a case of its own");
     assert_eq!(lease(&aws), Some((STANDBY.to_owned(), 150)));
@@ -62,13 +58,22 @@ async fn after_a_failover_the_new_region_is_watched_and_its_lease_renewed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unhealthy_endpoint_is_reported_and_its_lease_is_left_to_run_out() {
-    let aws = all_is_well();
-    for reply in [status(503), Reply::Refused] {
+async fn only_an_endpoint_that_answers_2xx_is_healthy_and_keeps_its_lease() {
+    for (reply, healthy) in [
+        (status(200), true),
+        (status(404), false),
+        (status(503), false),
+        (Reply::Refused, false),
+        (Reply::Silence, false),
+    ] {
+        let aws = all_is_well();
+        let described = format!("{reply:?}");
         aws.on("http", HOME_ENDPOINT, [reply]);
-        let seen = answer(&aws, watch()).await;
-        assert_eq!((&seen["healthy"], &seen["region_answers"]), (&json!(false), &json!(true)));
-        assert_eq!(lease(&aws), None, "{seen}");
+        let seen = answer(&aws, event("watch")).await;
+        assert_eq!((&seen["healthy"], &seen["region_answers"]), (&json!(healthy), &json!(true)), "{described}");
+        let detail = seen["detail"].as_str().expect("text");
+        assert!(detail.starts_with("eu-central-1: https://app.eu-central-1.example.com/health "), "{detail}");
+        assert_eq!(lease(&aws).is_some(), healthy, "{seen}");
     }
 }
 
@@ -77,13 +82,13 @@ async fn a_region_that_is_gone_is_silent_twice_and_a_denied_call_tells_nothing()
     let aws = all_is_well();
     aws.lose_region(HOME);
     aws.on("http", HOME_ENDPOINT, [Reply::Silence]);
-    let seen = answer(&aws, watch()).await;
+    let seen = answer(&aws, event("watch")).await;
     assert_eq!((&seen["healthy"], &seen["region_answers"]), (&json!(false), &json!(false)));
 
     let aws = all_is_well();
     for reply in [Reply::error("AccessDenied", "not authorized"), Reply::error("DBClusterNotFoundFault", "none")] {
         aws.on_in(HOME, "rds", "DescribeDBClusters", [reply]);
-        let seen = answer(&aws, watch()).await;
+        let seen = answer(&aws, event("watch")).await;
         assert_eq!((&seen["healthy"], &seen["region_answers"]), (&json!(true), &Value::Null));
     }
 }
@@ -102,7 +107,7 @@ async fn silence_proves_nothing_when_the_ledger_is_silent_too() {
             _ => Reply::Silence,
         })],
     );
-    let error = invoke(&aws, watch()).await.expect_err("nothing could be seen");
+    let error = invoke(&aws, event("watch")).await.expect_err("nothing could be seen");
     assert_eq!(error.code(), ErrorCode::Transient);
 }
 
@@ -110,7 +115,7 @@ async fn silence_proves_nothing_when_the_ledger_is_silent_too() {
 async fn a_failover_under_way_keeps_the_lease_from_being_renewed_and_the_watch_goes_on() {
     let aws = all_is_well();
     put_plan_item(&aws, failover("active", &held_by(HOME, 0, START.as_millis() + 100_000)));
-    let seen = answer(&aws, watch()).await;
+    let seen = answer(&aws, event("watch")).await;
     assert_eq!((&seen["region"], &seen["healthy"]), (&json!(HOME), &json!(true)));
     assert!(seen["writer_lease"].as_str().expect("said").contains("failover one is under way"), "{seen}");
     assert_eq!(lease(&aws), Some((HOME.to_owned(), 100)));
@@ -122,11 +127,11 @@ async fn a_lease_that_was_handed_over_is_renewed_for_the_target_once_that_serves
         let aws = all_is_well();
         put_plan_item(&aws, failover(phase, &held_by(STANDBY, 1, START.as_millis() + 100_000)));
         aws.on("http", STANDBY_ENDPOINT, [status(503)]);
-        let seen = answer(&aws, watch()).await;
+        let seen = answer(&aws, event("watch")).await;
         assert_eq!(seen["region"], HOME, "by the ledger the plan is active there");
         assert_eq!(lease(&aws), Some((STANDBY.to_owned(), 100)), "{seen}");
         aws.on("http", STANDBY_ENDPOINT, [status(200)]);
-        answer(&aws, watch()).await;
+        answer(&aws, event("watch")).await;
         assert_eq!(lease(&aws), Some((STANDBY.to_owned(), 150)));
     }
 }
@@ -135,7 +140,7 @@ async fn a_lease_that_was_handed_over_is_renewed_for_the_target_once_that_serves
 async fn a_region_that_nobody_named_an_endpoint_for_is_a_fault_of_the_configuration() {
     let aws = all_is_well();
     put_plan_item(&aws, json!({ "active_region": { "S": "us-east-1" } }));
-    let error = invoke(&aws, watch()).await.expect_err("not watched");
+    let error = invoke(&aws, event("watch")).await.expect_err("not watched");
     assert_eq!(error.code(), ErrorCode::Config);
     assert!(error.to_string().contains("WATCHED_ENDPOINTS") && error.to_string().contains("us-east-1"), "{error}");
 }

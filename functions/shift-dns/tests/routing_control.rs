@@ -249,6 +249,16 @@ async fn a_safety_rules_refusal_is_waited_out_once_and_then_refused_with_the_cur
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_after_a_lost_answer_is_not_taken_for_one_before_another_look() {
+    let cluster = Cluster::at_home();
+    let refusal = Reply::Error(409, "ConflictException".to_owned(), format!("violates {RULE}"));
+    // The first endpoint did it and its answer was lost, so that the rule's wait period begins.
+    cluster.aws.on(SERVICE, "UpdateRoutingControlStates", [cluster.applied(Reply::Reset), refusal]);
+    let response = until_settled(&cluster.aws, request()).await.expect("it was done");
+    assert_eq!(response.status, StepStatus::Done);
+}
+
+#[tokio::test(start_paused = true)]
 async fn safety_rules_are_overridden_only_when_the_request_names_them_and_that_is_reported() {
     let cluster = Cluster::at_home();
     let mut request = request();

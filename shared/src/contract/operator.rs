@@ -1,5 +1,9 @@
 //! What people tell `health-probe` by hand: commands that change how the plan's automatic runs are held, and nothing in
 //! AWS (X5). Each is kept in the ledger with who said it, why and when.
+//!
+//! The name is what the caller says it is: a function is not told who invokes it. Who may is for IAM to say
+//! (`lambda:InvokeFunction`), and who did is in CloudTrail, where data events of Lambda are logged.
+//! Source: <https://docs.aws.amazon.com/lambda/latest/dg/logging-using-cloudtrail.html>
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

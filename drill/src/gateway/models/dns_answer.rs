@@ -1,7 +1,8 @@
 //! `TestDNSAnswer`, from the API model `route53/2013-04-01`: what Route 53 answers to a DNS query for a record.
 //!
 //! The answer comes from the record sets that the hosted zone has in the emulator, by their settings alone. Health does
-//! not count: of a failover pair the PRIMARY answers, also when its health check fails or its target is gone. An alias
+//! not count: of a failover pair the PRIMARY answers, also when its health check fails or its target is gone, and of
+//! weighted records the heaviest one, so that there is no chance in it. An alias
 //! of another record in the zone is answered by that record's values, any other alias by its DNS name, since there is
 //! no load balancer here to have addresses. Records of other routing policies are refused; wildcards, delegations and
 //! what makes a zone private are not known.
@@ -46,7 +47,8 @@ enum Routing {
     Simple,
     Primary,
     Secondary,
-    /// Weighted, by latency, by place and so on.
+    Weighted(u8),
+    /// By latency, by place and so on.
     Other,
 }
 
@@ -125,6 +127,7 @@ fn record_set(node: Node<'_, '_>) -> Option<RecordSet> {
         Some("PRIMARY") => Routing::Primary,
         Some("SECONDARY") => Routing::Secondary,
         Some(_other) => Routing::Other,
+        None if text("Weight").is_some() => Routing::Weighted(text("Weight")?.parse().ok()?),
         None if text("SetIdentifier").is_some() => Routing::Other,
         None => Routing::Simple,
     };
@@ -196,10 +199,15 @@ fn chosen<'a>(sets: &'a [RecordSet], name: &str, record_type: &str) -> Result<Op
     let matches = |set: &&RecordSet| set.name == name && (set.record_type == record_type || set.record_type == "CNAME");
     let matching: Vec<&RecordSet> = sets.iter().filter(matches).collect();
     if matching.iter().any(|set| set.routing == Routing::Other) {
-        return Err(invalid("the gateway's model knows simple and failover records only"));
+        return Err(invalid("the gateway's model knows simple, failover and weighted records only"));
     }
-    let primary = matching.iter().find(|set| set.routing == Routing::Primary);
-    Ok(primary.or_else(|| matching.first()).map(|set| &set.data))
+    let rank = |set: &&&RecordSet| match set.routing {
+        Routing::Primary => u16::MAX,
+        Routing::Weighted(weight) => weight.into(),
+        Routing::Simple | Routing::Secondary | Routing::Other => 0,
+    };
+    // Of several of the same rank the first one.
+    Ok(matching.iter().rev().max_by_key(rank).map(|set| &set.data))
 }
 
 /// The name server that the zone's SOA record begins with (RFC 1035, section 3.3.13).
@@ -306,6 +314,18 @@ mod tests {
     }
 
     #[test]
+    fn of_weighted_records_the_heaviest_answers_and_of_equal_ones_the_first() {
+        let weighted = |city: &str, weight: u8, value: &str| {
+            let routing = format!("<SetIdentifier>{city}</SetIdentifier><Weight>{weight}</Weight>");
+            plain("app.example.com.", "A", &routing, &[value])
+        };
+        for (weights, expected) in [([255, 0], "192.0.2.1"), ([0, 1], "192.0.2.2"), ([0, 0], "192.0.2.1")] {
+            let sets = [weighted("frankfurt", weights[0], "192.0.2.1"), weighted("ireland", weights[1], "192.0.2.2")];
+            assert_eq!(answered(&sets, "app.example.com", "A"), found(&[expected]), "{weights:?}");
+        }
+    }
+
+    #[test]
     fn an_alias_of_something_outside_the_zone_is_answered_by_its_name() {
         let sets = [
             alias("app.example.com.", &failover("ireland", "PRIMARY"), ELSEWHERE, "lb-ireland.example.net."),
@@ -354,10 +374,10 @@ mod tests {
 
     #[test]
     fn records_of_other_routing_policies_are_refused() {
-        let weighted = "<SetIdentifier>one</SetIdentifier><Weight>10</Weight>";
-        let sets = [plain("app.example.com.", "A", weighted, &["192.0.2.1"])];
+        let latency = "<SetIdentifier>one</SetIdentifier><Region>eu-west-1</Region>";
+        let sets = [plain("app.example.com.", "A", latency, &["192.0.2.1"])];
         let error = ask(&sets, "app.example.com", "A").unwrap_err();
-        assert_eq!(error, invalid("the gateway's model knows simple and failover records only"));
+        assert_eq!(error, invalid("the gateway's model knows simple, failover and weighted records only"));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Operations that the gateway answers itself, because the emulator has no such service or lacks them in one. Each
 //! module names the API model that it was written from.
 
+pub(crate) mod accelerator;
 pub(crate) mod autoscaling;
 pub(super) mod dns_answer;
+pub(crate) mod routing_control;
 pub(crate) mod xray;
 
 use serde_json::Value;
@@ -16,7 +18,7 @@ pub(super) type Answer = Result<Value, Fault>;
 /// Whether the gateway answers the call itself.
 pub(super) fn answers(seen: &Seen) -> bool {
     match seen.service.as_str() {
-        "xray" | "application-autoscaling" => true,
+        "xray" | "application-autoscaling" | "route53-recovery-cluster" | "globalaccelerator" => true,
         "route53" => seen.operation == "TestDNSAnswer",
         _other => false,
     }

@@ -85,12 +85,26 @@ pub fn health_check_exists(id: &str, found: &Reading<()>) -> Finding {
 
 /// That some health checks were not looked at.
 #[must_use]
-pub fn health_checks_left_out(found: usize) -> Option<Finding> {
-    let left_out = found.checked_sub(MOST_HEALTH_CHECKS).filter(|left_out| *left_out > 0)?;
+pub fn health_checks_left_out(looked_at: usize, found: usize) -> Option<Finding> {
+    let left_out = found.checked_sub(looked_at).filter(|left_out| *left_out > 0)?;
     let message = format!("{left_out} of {found} were not looked at");
     Some(Finding::unknown(HEALTH_CHECK, "further health checks", message, "look at them in Route 53"))
 }
 
 fn title(set: &RecordSet) -> String {
     format!("{} {} ({})", set.name, set.record_type.as_str(), set.set_identifier)
+}
+
+#[cfg(test)]
+mod tests {
+    use failover::contract::Severity;
+
+    use super::*;
+
+    #[test]
+    fn health_checks_that_were_not_looked_at_are_counted() {
+        assert_eq!(health_checks_left_out(2, 2), None);
+        let finding = health_checks_left_out(10, 12).expect("two left out");
+        assert_eq!((finding.severity, finding.message.as_str()), (Severity::Unknown, "2 of 12 were not looked at"));
+    }
 }

@@ -51,15 +51,19 @@ impl<'a> Records<'a> {
         Observer { reading: &self.reading, once: &self.once, calls: &self.tools.calls, now }
     }
 
-    /// The health checks of the records, as far as they are looked at.
+    /// The health checks of the records: some of them, and none after one that was not answered.
     async fn health_checks(&self, ids: &[&str]) -> Vec<Finding> {
         let mut findings = Vec::new();
         for id in ids.iter().take(checks::MOST_HEALTH_CHECKS) {
             let request = self.once.get_health_check().health_check_id(*id).send();
             let answer = self.tools.calls.call("route53", "GetHealthCheck", request).await;
-            findings.push(checks::health_check_exists(id, &Reading::of(answer.map(drop))));
+            let reading = Reading::of(answer.map(drop));
+            findings.push(checks::health_check_exists(id, &reading));
+            if matches!(reading, Reading::Unknown(_)) {
+                break;
+            }
         }
-        findings.extend(checks::health_checks_left_out(ids.len()));
+        findings.extend(checks::health_checks_left_out(findings.len(), ids.len()));
         findings
     }
 }

@@ -29,7 +29,7 @@ impl Controls<'_> {
     pub(super) async fn change(&self, action: &Action, deadline: Deadline) -> Result<String, CallError> {
         let round = || async { self.cluster.first_answer(async |endpoint| self.update(endpoint, action).await).await };
         let mut outcome = retry::change(&self.tools.env, deadline, round).await;
-        if matches!(&outcome, Err(error) if error.meaning == Meaning::Conflict)
+        if matches!(&outcome, Err(error) if error.meaning == Meaning::Conflict && error.sent == Sent::Rejected)
             && deadline.left(self.tools.env.now()) > CONFLICT_PAUSE + ENDPOINT_TIMEOUT
         {
             self.tools.env.sleep(CONFLICT_PAUSE).await;

@@ -31,7 +31,9 @@ pub fn endpoints_answer(answers: &[(Region, Reading<State>)]) -> Finding {
     }
     if !silent.is_empty() {
         let message = format!("{message}; {}", silent.join("; "));
-        return Finding::warning(CHECK, subject, message, "check again; see what AWS says of these Regions");
+        // https://docs.aws.amazon.com/r53recovery/latest/dg/routing-control.update.api.html
+        let cure = "check again: AWS maintains up to two at a time; otherwise see what it says of these Regions";
+        return Finding::warning(CHECK, subject, message, cure);
     }
     if answering < ENDPOINTS {
         return Finding::warning(CHECK, subject, message, "name all endpoints of the cluster in the plan");

@@ -58,10 +58,16 @@ impl<'a> Cluster<'a> {
         self.endpoints.iter().cycle().skip(random).take(count)
     }
 
+    /// The endpoint that stands in this Region.
+    pub(super) fn endpoint_in(&self, region: &Region) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.region == *region)
+    }
+
     /// Asks one endpoint after the other until one answers, a refusal included; gives its Region with the answer.
     ///
     /// # Errors
-    /// A refusal, or that of an endpoint which gave no answer; first of one that may have done what it was asked.
+    /// A refusal, or that of an endpoint which gave no answer; first of one that may have done what it was asked. After
+    /// such a one a refusal is not certain either: what it did may be the reason.
     pub(super) async fn first_answer<T>(
         &self,
         ask: impl AsyncFn(&Endpoint) -> Result<T, CallError>,
@@ -73,7 +79,10 @@ impl<'a> Cluster<'a> {
                 Err(error) if is_worth_another_endpoint(&error) => {
                     silent = silent.filter(|first| first.sent == Sent::PossiblyApplied).or(Some(error));
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let sent = silent.map_or(error.sent, |silent| silent.sent.max(error.sent));
+                    return Err(CallError { sent, ..error });
+                }
             }
         }
         Err(silent.unwrap_or_else(no_endpoint))

@@ -1,9 +1,9 @@
 //! Moves traffic by ARC routing controls (X6): the target Region's is set On and all others Off, in one atomic call to
 //! the data plane of ARC. Health checks of the controls' records follow; Route 53's control plane is not needed.
 //!
-//! A cluster has five endpoints, each in a Region of its own, and any one will do. They are tried in rotating order from
-//! a random start, each once in a round, as AWS recommends.
-//! Source: <https://docs.aws.amazon.com/r53recovery/latest/dg/route53-arc-best-practices.regional.html>
+//! A cluster has five endpoints, each in a Region of its own, and any one will do; AWS keeps at least three accessible.
+//! They are tried in rotating order from a random start, each once in a round.
+//! Source: <https://docs.aws.amazon.com/r53recovery/latest/dg/routing-control.update.api.html>
 
 mod act;
 pub mod checks;
@@ -61,8 +61,9 @@ impl Step for Controls<'_> {
         let mut findings = vec![step::check_decision(self, self.tools, request).await];
         let left = request.common.left(request.controls.keys());
         findings.extend(independent_of_the_lost_region(&request.common.depends_on, &left));
-        findings.push(checks::endpoints_answer(&self.ask_every_endpoint(request).await));
-        let states = self.ask_for_every_control(request).await;
+        let answers = self.ask_every_endpoint(request).await;
+        findings.push(checks::endpoints_answer(&answers));
+        let states = self.ask_for_every_control(request, &answers).await;
         findings.extend(checks::controls_readable(request, &states));
         findings.push(checks::one_control_on(request, &states));
         findings.push(checks::safety_rules_kept(request));

@@ -50,12 +50,21 @@ impl Controls<'_> {
         answers
     }
 
-    /// Each control's state, from whichever endpoint answers.
-    pub(super) async fn ask_for_every_control(&self, request: &ControlShift) -> BTreeMap<Region, Reading<State>> {
+    /// Each control's state, from the first endpoint that was seen to answer.
+    pub(super) async fn ask_for_every_control(
+        &self,
+        request: &ControlShift,
+        answers: &[(Region, Reading<State>)],
+    ) -> BTreeMap<Region, Reading<State>> {
+        let answering = answers.iter().find(|(_, answer)| !matches!(answer, Reading::Unknown(_)));
+        let endpoint = answering.and_then(|(region, _)| self.cluster.endpoint_in(region));
         let mut states = BTreeMap::new();
         for (region, arn) in &request.controls {
-            let read = self.cluster.first_answer(async |endpoint| self.state(endpoint, arn).await).await;
-            states.insert(region.clone(), Reading::of(read.map(|(_, state)| state)));
+            let reading = match endpoint {
+                Some(endpoint) => Reading::of(self.state(endpoint, arn).await),
+                None => Reading::Unknown("no endpoint of the cluster answers".to_owned()),
+            };
+            states.insert(region.clone(), reading);
         }
         states
     }
