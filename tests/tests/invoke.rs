@@ -121,8 +121,8 @@ const SCALE_ECS: &[Sample] = &[
     sample("scale-ecs", "scale-down", Answer(&[DONE, ("/message", Contains("orders: 1"))])),
     sample("scale-ecs", "dry-run", Answer(&[WOULD_ACT, ("/action/services/0/service", Is("orders"))])),
     sample("scale-ecs", "preflight", Answer(&[CHECKED, FIRST_CHECK])),
-    sample("scale-ecs", "fence", Answer(&[DONE, ("/message", Contains("services has a task"))]))
-        .that_calls(&[REGISTER, REGISTER, UPDATE, UPDATE]),
+    sample("scale-ecs", "fence", Answer(&[DONE, ("/message", Contains("none of 3 services has a task"))]))
+        .that_calls(&[REGISTER, REGISTER, REGISTER, UPDATE, UPDATE, UPDATE]),
     sample("scale-ecs", "fence-dry-run", Answer(&[WOULD_ACT, ("/action/services/0/service", Is("orders"))])),
     sample("scale-ecs", "fence-preflight", Answer(&[CHECKED, FIRST_CHECK])),
     sample("scale-ecs", "bad-timeout", Error(INVALID, &["timeout_seconds: ", "found 0"])),

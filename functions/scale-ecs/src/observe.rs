@@ -9,7 +9,7 @@ use aws_sdk_ecs::types::{
     CapacityProviderStrategyItem, Failure, LaunchType, SchedulingStrategy, Service as EcsService,
 };
 use failover::aws_call::{CallError, Meaning};
-use failover::contract::{Capacity, ServiceSelection, Timestamp};
+use failover::contract::{Capacity, Region, ServiceSelection, Timestamp};
 use failover::env::millis;
 use failover::error::Error;
 use failover::runtime::Toolbox;
@@ -44,10 +44,11 @@ pub(crate) async fn observe(
     last: Option<&LastChange<Action>>,
 ) -> Result<Observation, Error> {
     let decided = last.map(|last| decided(&last.action));
+    let found_before = last.map(|last| found(&last.action)).unwrap_or_default();
     match look(tools, request, last, decided.as_ref()).await {
-        Ok(seen) => Ok(Observation { decided, ..seen }),
+        Ok(seen) => Ok(Observation { decided, found_before, ..seen }),
         Err(Error::Transient { source, .. }) if request.is_fence() && source.is_silence() => {
-            Ok(Observation { decided, silent: Some(source.to_string()), ..Observation::default() })
+            Ok(Observation { decided, found_before, silent: Some(source.to_string()), ..Observation::default() })
         }
         Err(error) => Err(error),
     }
@@ -110,6 +111,10 @@ fn without_cluster(request: &Scaling, error: CallError, mut seen: Observation) -
 
 fn decided(action: &Action) -> BTreeMap<String, u32> {
     action.services.iter().map(|change| (change.service.clone(), change.target)).collect()
+}
+
+fn found(action: &Action) -> BTreeMap<String, u32> {
+    action.services.iter().map(|change| (change.service.clone(), change.found)).collect()
 }
 
 fn recently(tools: &Toolbox) -> Timestamp {
@@ -189,17 +194,47 @@ async fn source(tools: &Toolbox, request: &Scaling, names: &[String], decided: b
     if decided {
         return Ok(None);
     }
+    // A fence of this failover has taken the tasks away; what counts is what it found.
+    let mut counts = before_the_fence(tools, request, source_region, source_cluster).await?;
+    if names.iter().all(|name| counts.contains_key(name)) {
+        return Ok(Some(Source::Counts(counts)));
+    }
     // Asked once: the Region may be the one that is lost.
     let ecs = Ecs::new(&tools.clients.once(source_region));
     let reader = Reader { tools, ecs, cluster: source_cluster };
     match reader.describe(names).await {
-        Ok((services, _)) => Ok(Some(Source::Counts(services.iter().filter_map(named_count).collect()))),
+        Ok((services, _)) => {
+            for (name, count) in services.iter().filter_map(named_count) {
+                counts.entry(name).or_insert(count);
+            }
+            Ok(Some(Source::Counts(counts)))
+        }
         Err(error) if error.meaning == Meaning::Throttled => {
             Err(Error::from_read(format!("reading the counts of cluster {source_cluster} in {source_region}"), error))
         }
         // Whatever a Region in trouble answers, it is no reason not to scale where a count for this case is given.
         Err(error) => Ok(Some(Source::Unknown { problem: error.to_string() })),
     }
+}
+
+/// What the fence of the source's services found, by service; empty without a fence that got that far.
+async fn before_the_fence(
+    tools: &Toolbox,
+    request: &Scaling,
+    region: &Region,
+    cluster: &str,
+) -> Result<BTreeMap<String, u32>, Error> {
+    let Some(fence) = request.fence_in(region, cluster) else {
+        return Ok(BTreeMap::new());
+    };
+    let Some(intent) = tools.ledger.operation(&fence).await?.and_then(|record| record.intent) else {
+        return Ok(BTreeMap::new());
+    };
+    let action: Action = serde_json::from_value(intent.action).map_err(|error| Error::Bug {
+        doing: format!("reading the intent of operation {fence}"),
+        problem: error.to_string(),
+    })?;
+    Ok(found(&action))
 }
 
 fn named_count(service: &EcsService) -> Option<(String, u32)> {

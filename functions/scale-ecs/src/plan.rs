@@ -58,6 +58,9 @@ pub struct Observation {
     /// The counts that this operation decided on with its last change; none before.
     #[serde(skip)]
     pub decided: Option<BTreeMap<String, u32>>,
+    /// The counts that this operation found before its first change; empty before.
+    #[serde(skip)]
+    pub found_before: BTreeMap<String, u32>,
 }
 
 /// An ECS service.
@@ -197,7 +200,8 @@ pub struct ServiceChange {
     pub service: String,
     /// How many tasks it is to have.
     pub target: u32,
-    /// How many it was to have when this was decided.
+    /// How many it was to have when this was decided; in a fence, before anything was changed, so that a scaling by
+    /// percentage knows what the Region had, and a person what to put back.
     pub found: u32,
     /// The limits to register before anything else; none if they are as they should be, or there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -260,7 +264,7 @@ pub(crate) fn changes(request: &Scaling, seen: &Observation) -> Result<Vec<Servi
     }
     if request.is_fence() {
         // A cluster without services has nothing that could write.
-        return Ok(scalable(seen).map(fenced).collect());
+        return Ok(scalable(seen).map(|service| fenced(seen, service)).collect());
     }
     let mut changes = Vec::new();
     for service in scalable(seen) {
@@ -276,13 +280,14 @@ pub(crate) fn changes(request: &Scaling, seen: &Observation) -> Result<Vec<Servi
 }
 
 /// What a service lacks that is to have no tasks, and to stay so.
-fn fenced(service: &Service) -> ServiceChange {
+fn fenced(seen: &Observation, service: &Service) -> ServiceChange {
     let register = service.limits.and_then(|limits| {
         let closed = limits.min == 0 && limits.suspended == Suspension::ALL;
         (!closed).then_some(Registration { min: 0, max: limits.max, suspend: Some(true) })
     });
     let update = service.desired > 0;
-    ServiceChange { service: service.name.clone(), target: 0, found: service.desired, register, update }
+    let found = seen.found_before.get(&service.name).copied().unwrap_or_default().max(service.desired);
+    ServiceChange { service: service.name.clone(), target: 0, found, register, update }
 }
 
 /// Every count is zero: done when no task is left, not even one that is still being started.

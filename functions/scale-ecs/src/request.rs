@@ -6,8 +6,10 @@ use std::time::Duration;
 use failover::contract::{self, Capacity, Region, RunContext, ScaleRequest, ServiceSelection};
 use failover::digest::sha256_hex;
 use failover::error::Error;
+use failover::step::Step;
 use serde::Serialize;
 
+use crate::ScaleEcs;
 use crate::plan::MOST_TASKS;
 
 /// The most services that one request may be about. A cluster with more is scaled in several requests.
@@ -60,6 +62,15 @@ impl Scaling {
     #[must_use]
     pub fn is_fence(&self) -> bool {
         self.capacity == Capacity::Fenced
+    }
+
+    /// The id of the operation that fences the services of this request in another cluster in the same failover; none
+    /// without a failover.
+    pub(crate) fn fence_in(&self, region: &Region, cluster: &str) -> Option<String> {
+        let failover = self.run.failover_id.as_ref()?;
+        let fence =
+            Self { region: region.clone(), cluster: cluster.to_owned(), capacity: Capacity::Fenced, ..self.clone() };
+        Some(format!("{failover}#{}#{}", ScaleEcs::NAME, fence.resource()))
     }
 
     /// The cluster, for people.

@@ -334,6 +334,14 @@ fn a_service_that_has_no_tasks_but_could_be_given_some_is_still_fenced() {
 }
 
 #[test]
+fn a_fence_remembers_the_counts_from_before_its_first_change() {
+    let found_before = BTreeMap::from([("api".to_owned(), 5)]);
+    let seen = Observation { found_before, ..seen([scaled("api", 0, 2, 10), scaled("web", 3, 2, 10)]) };
+    let found: Vec<u32> = changes(&fence(), &seen).iter().map(|change| change.found).collect();
+    assert_eq!(found, [5, 3]);
+}
+
+#[test]
 fn a_fence_is_done_when_no_task_is_left_and_none_is_being_started() {
     let closed = || suspended("api", 0, 0, 10, Suspension::ALL);
     assert!(proof(&fence(), &seen([closed()])).contains("none of 1 services"));

@@ -682,6 +682,55 @@ async fn a_fence_of_every_service_looks_for_services_anew_and_waits_for_those_th
     assert_eq!(names(&changes(&aws)), ["RegisterScalableTarget", "UpdateService"]);
 }
 
+/// Scales in Ireland to what Frankfurt, of the cluster that [`fence`] fences, has.
+fn percent_of_the_fenced() -> Value {
+    let mut request = percent_of_source(None);
+    request["capacity"]["percent_of_source"]["source_cluster"] = json!("standby");
+    request
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_percentage_is_taken_of_what_the_source_had_before_this_failover_fenced_it() {
+    let aws = obedient();
+    let frankfurt = [service("api", 3, 3), service("api", 0, 0)].map(|look| services(&[look]));
+    aws.on_in("eu-central-1", "ecs", "DescribeServices", frankfurt);
+    let limits = [targets(&[limits("api", 1, 5)]), targets(&[fenced_limits("api", 5)])];
+    aws.on_in("eu-central-1", "application-autoscaling", "DescribeScalableTargets", limits);
+    invoke(&aws, fence()).await.expect("fenced");
+    let asked = || aws.requests().iter().filter(|one| one.region == "eu-central-1").count();
+    let before = asked();
+    let response = invoke(&aws, percent_of_the_fenced()).await.expect("done");
+    assert_eq!(response.action["services"][0]["target"], 3);
+    // The Region that was left need not be asked again; it may be gone by now.
+    assert_eq!(asked(), before);
+
+    // Another failover knows nothing of that fence.
+    aws.on("ecs", "DescribeServices", [services(&[service("api", 1, 1)])]);
+    let mut other = percent_of_the_fenced();
+    other["run"]["failover_id"] = json!("f-2");
+    let response = invoke(&aws, other).await.expect("nothing is asked for");
+    assert_eq!(response.observed["source"], json!({ "counts": { "api": 0 } }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fence_in_two_attempts_still_knows_what_it_found_first() {
+    let aws = fenceable();
+    let looks = [service("api", 3, 3), service("api", 0, 3), service("api", 0, 0)];
+    aws.on("ecs", "DescribeServices", looks.map(|look| services(&[look])));
+    // The suspension does not hold at first.
+    let still_open = || targets(&[limits("api", 0, 5)]);
+    aws.on("application-autoscaling", "DescribeScalableTargets", [still_open()]);
+    let response = invoke(&aws, fence()).await.expect("under way");
+    assert_eq!(response.status, StepStatus::InProgress);
+    let looks = [still_open(), targets(&[fenced_limits("api", 5)])];
+    aws.on("application-autoscaling", "DescribeScalableTargets", looks);
+    tokio::time::advance(Duration::from_secs(30)).await;
+    let response = invoke(&aws, fence()).await.expect("fenced");
+    assert_eq!(response.status, StepStatus::Done);
+    assert_eq!(names(&changes(&aws)), ["RegisterScalableTarget", "UpdateService", "RegisterScalableTarget"]);
+    assert_eq!(response.action["services"][0]["found"], 3);
+}
+
 #[tokio::test(start_paused = true)]
 async fn scaling_a_fenced_service_again_resumes_its_automatic_scaling() {
     let aws = obedient();
@@ -728,7 +777,7 @@ async fn the_same_fence_with_another_time_is_the_same_operation() {
     let aws = fenceable();
     invoke(&aws, fence()).await.expect("fenced");
     let mut request = fence();
-    request["timeout_seconds"] = json!(60);
+    request["timeout_seconds"] = json!(30);
     assert!(invoke(&aws, request).await.expect("fenced before").from_ledger);
 }
 
