@@ -12,8 +12,8 @@ use crate::world::{
 pub const FENCE_SECONDS: u32 = 2;
 /// The weight of the records that get the traffic.
 pub const FULL_WEIGHT: u8 = 100;
-/// How long Route 53's checkers would take to see the standby object, in seconds; nobody in the drill has to wait.
-const NOTICE_SECONDS: u32 = 1;
+/// How long Route 53's checkers would take to see the standby object, in seconds: the least that there is.
+const NOTICE_SECONDS: u32 = 10;
 /// The Regions in which an ARC cluster has its five endpoints.
 /// Source: <https://docs.aws.amazon.com/r53recovery/latest/dg/introduction-components-routing.html>
 const ROUTING_CLUSTER_REGIONS: [&str; 5] = ["us-east-1", "us-west-2", "eu-west-1", "ap-northeast-1", "ap-southeast-2"];
