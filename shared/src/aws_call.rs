@@ -332,7 +332,8 @@ mod tests {
     fn in_a_region_that_may_be_gone_only_what_is_hopeless_stays_an_error() {
         for meaning in Meaning::ALL {
             let error = CallError { meaning, ..CallError::rejected("ecs", "UpdateService", "X", "y") };
-            let hopeless = [Meaning::Denied, Meaning::Invalid, Meaning::NotFound].contains(&meaning);
+            let hopeless =
+                [Meaning::Denied, Meaning::Forbidden, Meaning::Invalid, Meaning::NotFound].contains(&meaning);
             let expected = if hopeless { Sent::Rejected } else { Sent::PossiblyApplied };
             assert_eq!(error.in_a_region_that_may_be_gone().sent, expected, "{meaning:?}");
         }

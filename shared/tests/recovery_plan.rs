@@ -122,7 +122,7 @@ fn a_plan_that_cannot_be_carried_out_names_the_field() {
         (
             |p| {
                 p["aurora"][0]["security_groups"] =
-                    json!({ "eu-west-1": { "serving": ["sg-1"], "isolated": ["sg-2"] } })
+                    json!({ "eu-west-1": { "serving": ["sg-1"], "isolated": ["sg-2"] } });
             },
             "plan_document.aurora[0].security_groups",
             "no entry for eu-central-1",
@@ -189,7 +189,7 @@ fn records_that_cannot_be_moved_name_the_field() {
         (
             |p| {
                 p["traffic"][0]["failover_records"]["records"][0]["set_identifiers"] =
-                    json!({ "eu-central-1": "a", "us-east-1": "b" })
+                    json!({ "eu-central-1": "a", "us-east-1": "b" });
             },
             "plan_document.traffic[0].failover_records.records[0].set_identifiers",
             "no entry for eu-west-1",

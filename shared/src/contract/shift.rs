@@ -30,6 +30,9 @@ const LONGEST_KEY: usize = 1024;
 /// Source: <https://docs.aws.amazon.com/r53recovery/latest/dg/introduction-components-routing.html>
 const CLUSTER_ENDPOINTS: usize = 5;
 
+/// How the address of a local AWS begins.
+const LOCAL_ENDPOINT: &str = "http://127.0.0.1:";
+
 /// Give the target Region the traffic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -324,13 +327,16 @@ impl RoutingControls {
             let problem = format!("expected the cluster's {CLUSTER_ENDPOINTS} endpoints, found {found}");
             return Err(invalid(&endpoints, problem));
         }
-        for (region, url) in &self.cluster_endpoints {
+        // A local AWS has one address for all of them.
+        let mut remote = self.cluster_endpoints.clone();
+        remote.retain(|_, url| !url.starts_with(LOCAL_ENDPOINT));
+        for (region, url) in &remote {
             if !url.starts_with("https://") {
                 let problem = format!("expected an https URL, found {url:?}");
                 return Err(invalid(&format!("{endpoints}.{region}"), problem));
             }
         }
-        check_different(&endpoints, "the endpoint", &self.cluster_endpoints)?;
+        check_different(&endpoints, "the endpoint", &remote)?;
         let controls = format!("{field}.controls");
         Regions::TwoOrMore.check(&controls, self.controls.len())?;
         for (region, arn) in &self.controls {
@@ -628,6 +634,12 @@ mod tests {
                 "cluster_endpoints.eu-west-1",
                 "https URL",
             ),
+            (
+                "routing_control",
+                |s| s["cluster_endpoints"]["us-east-1"] = json!("https://eu-west-1.example.com/v1"),
+                "cluster_endpoints.us-east-1",
+                "is the endpoint of eu-west-1 already",
+            ),
             ("routing_control", |s| s["controls"] = json!({ "eu-west-1": control("c1") }), "controls", "found 1"),
             (
                 "routing_control",
@@ -648,6 +660,14 @@ mod tests {
                 "with /safetyrule/",
             ),
         ]);
+    }
+
+    #[test]
+    fn the_endpoints_of_a_local_aws_may_have_one_address() {
+        let mut settings = every_strategy()["routing_control"].clone();
+        settings["cluster_endpoints"] =
+            FIVE.map(|region| (region.to_owned(), json!("http://127.0.0.1:4566"))).into_iter().collect();
+        read("routing_control", &settings).expect("a local AWS");
     }
 
     #[test]
