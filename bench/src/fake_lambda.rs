@@ -87,6 +87,7 @@ impl FakeLambda {
             ("NOTIFICATION_TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:failover-notifications-bench"),
             ("WATCHED_ENDPOINTS", "eu-central-1=http://127.0.0.1:9/health"),
             ("WRITER_LEASE_SECONDS", "0"),
+            ("FUNCTION_ROLES", "health-probe=arn:aws:iam::123456789012:role/health-probe"),
         ];
         let mut environment: Vec<_> = fixed.map(|(name, value)| (name, value.to_owned())).to_vec();
         environment.push(("AWS_LAMBDA_RUNTIME_API", address.clone()));

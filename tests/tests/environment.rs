@@ -35,6 +35,7 @@ impl Variables for Remembering {
             "WATCHED_ENDPOINTS" => "eu-central-1=http://127.0.0.1:9/health",
             "WATCHED_CLUSTERS" => "eu-central-1=trading",
             "WRITER_LEASE_SECONDS" => "0",
+            "FUNCTION_ROLES" => "health-probe=arn:aws:iam::123456789012:role/health-probe",
             _ => "name",
         };
         Some(value.to_owned())

@@ -263,6 +263,7 @@ impl Bench {
             ("WATCHED_ENDPOINTS", format!("{}={}", Site::Primary.region(), watched.url())),
             ("WATCHED_CLUSTERS", format!("{}={}", Site::Primary.region(), TRADING.cluster_id(Site::Primary))),
             ("WRITER_LEASE_SECONDS", "150".to_owned()),
+            ("FUNCTION_ROLES", "health-probe=arn:aws:iam::123456789012:role/health-probe".to_owned()),
             ("AWS_REGION", DR_REGION.to_owned()),
             ("AWS_ENDPOINT_URL", local.gateway.endpoint().to_owned()),
             ("AWS_ACCESS_KEY_ID", credentials.access_key_id),

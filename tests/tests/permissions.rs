@@ -12,6 +12,7 @@ use failover_tests::project_root;
 use failover_tests::template::{
     FUNCTION_RESOURCES, all_states, allowed_actions, definition, statements, strings, template,
 };
+use health_probe::NEEDS;
 
 /// What Lambda itself does with a function's role: logs, and failed asynchronous events.
 const BY_LAMBDA: [&str; 3] = ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
@@ -99,6 +100,23 @@ fn the_role_of_shift_dns_permits_exactly_its_calls() {
 #[test]
 fn the_role_of_health_probe_permits_exactly_its_calls() {
     role_permits_exactly_the_calls_of("health-probe");
+}
+
+/// The preflight asks IAM for what stands in one table: it has to be what the functions call in a run (X4).
+#[test]
+fn the_preflight_checks_exactly_the_permissions_that_functions_use_in_a_run() {
+    let functions = project_root().join("functions");
+    let own_checks = calls_in(&functions.join("health-probe/src/readiness"));
+    assert!(own_checks.contains("iam:SimulatePrincipalPolicy"), "what a preflight of its own asks is no part of a run");
+    for (function, _) in FUNCTION_RESOURCES {
+        let mut made = calls_in(&functions.join(function).join("src"));
+        made.retain(|action| !own_checks.contains(action));
+        made.extend(BY_SHARED.into_iter().filter(|action| !action.starts_with("xray:")).map(str::to_owned));
+        let of_function = NEEDS.iter().filter(|need| need.function == function);
+        let checked: Vec<String> = of_function.map(|need| need.action.to_owned()).collect();
+        assert_eq!(checked.iter().cloned().collect::<BTreeSet<_>>(), made, "{function}");
+        assert_eq!(checked.len(), made.len(), "{function}: each action once");
+    }
 }
 
 #[test]

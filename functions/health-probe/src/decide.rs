@@ -18,6 +18,7 @@ use failover::telemetry::metrics::{self, Unit};
 use crate::evidence::Lag;
 use crate::judge::{self, Verdict};
 use crate::look::{Look, look};
+use crate::readiness::Checked;
 use crate::route::{self, Route};
 use crate::run_plan::{self, Decided};
 use crate::{HealthProbe, decision_record, notice, preflight, readiness};
@@ -193,7 +194,8 @@ impl Run<'_> {
             Checks::ToMake(checks) => return Ok(self.check_first(checks, vec![known.sample])),
             Checks::Made(findings) => findings,
         };
-        let own = readiness::checks(self.probe, self.plan).await;
+        let run = self.resolve(&known, self.item.generation)?;
+        let own = readiness::checks(self.probe, &Checked { plan: self.plan, run: &run, lag: &known.lag }).await;
         let findings = preflight::sorted(findings.into_iter().chain(own).collect());
         let plan = self.plan.name.as_str();
         for (name, severity) in [
@@ -230,7 +232,8 @@ impl Run<'_> {
         let checks = run_plan::checks(&run);
         match &self.request.checked {
             Some(ends) if preflight::answers(ends, &checks) => {
-                let own = readiness::of_ledger(self.plan, &self.item, self.probe.tools.env.now());
+                let (own, now) = (&self.request.failover_id, self.probe.tools.env.now());
+                let own = readiness::of_ledger(self.plan, &self.item, own, now);
                 Ok(Checks::Made(preflight::findings(ends, own)))
             }
             Some(_) | None => Ok(Checks::ToMake(checks)),

@@ -32,6 +32,7 @@ use failover::error::Error;
 use failover::runtime::Toolbox;
 use serde_json::{Map, Value};
 
+pub use readiness::{NEEDS, Need};
 pub use settings::Settings;
 
 /// The commands, for people.

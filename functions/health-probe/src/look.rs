@@ -148,7 +148,8 @@ fn children_of(alarm: &CompositeAlarm) -> Vec<String> {
     evidence::children_in_rule(alarm.alarm_rule().unwrap_or_default())
 }
 
-fn state_of(value: Option<&StateValue>) -> AlarmState {
+/// What an alarm's state says.
+pub(crate) fn state_of(value: Option<&StateValue>) -> AlarmState {
     match value.map(StateValue::as_str) {
         Some("ALARM") => AlarmState::Alarm,
         Some("OK") => AlarmState::Ok,
@@ -156,7 +157,8 @@ fn state_of(value: Option<&StateValue>) -> AlarmState {
     }
 }
 
-async fn describe_alarms(
+/// The alarms of these names, metric and composite ones, in this Region.
+pub(crate) async fn describe_alarms(
     tools: &Toolbox,
     names: &[String],
     limit: Duration,

@@ -21,6 +21,8 @@ pub struct Settings {
     pub notification_topic_arn: String,
     /// What `watch` looks at.
     pub watched: Watched,
+    /// `FUNCTION_ROLES`: each function's role, as `function=arn,function=arn`; a preflight asks what they permit.
+    pub function_roles: BTreeMap<String, String>,
 }
 
 /// What `watch` looks at. It runs without the plan document, so this repeats what it needs of it.
@@ -52,7 +54,14 @@ impl Settings {
                 arn_here(text, config, &["sns"])
             })?,
             watched: Watched::read(variables)?,
+            function_roles: config::checked(variables, "FUNCTION_ROLES", function_roles)?,
         })
+    }
+
+    /// The partition that everything here stands in: `aws`, `aws-cn` or another.
+    #[must_use]
+    pub fn partition(&self) -> &str {
+        self.state_machine_arn.split(':').nth(1).unwrap_or_default()
     }
 }
 
@@ -89,6 +98,24 @@ fn by_region<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result
         found.push((region, parse(value.trim())?));
     }
     Ok(found)
+}
+
+/// `function=arn,function=arn`, each function once.
+fn function_roles(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let mut roles = BTreeMap::new();
+    for entry in text.split(',') {
+        let (function, arn) =
+            entry.split_once('=').ok_or_else(|| format!("expected \"function=arn\", found {entry:?}"))?;
+        let (function, arn) = (function.trim(), arn.trim());
+        let fields: Vec<&str> = arn.splitn(6, ':').collect();
+        if !matches!(fields.as_slice(), ["arn", _, "iam", "", _, role] if role.starts_with("role/")) {
+            return Err(format!("expected the ARN of an IAM role, found {arn:?}"));
+        }
+        if roles.insert(function.to_owned(), arn.to_owned()).is_some() {
+            return Err(format!("names {function} twice"));
+        }
+    }
+    Ok(roles)
 }
 
 fn writer_lease(text: &str) -> Result<Option<Duration>, String> {
@@ -163,6 +190,10 @@ mod tests {
             ),
             ("WATCHED_CLUSTERS", "eu-central-1=trading-primary,eu-west-1=trading-dr"),
             ("WRITER_LEASE_SECONDS", "150"),
+            (
+                "FUNCTION_ROLES",
+                "scale-ecs=arn:aws:iam::123456789012:role/scale, health-probe=arn:aws:iam::123456789012:role/a/probe",
+            ),
         ])
     }
 
@@ -170,6 +201,8 @@ mod tests {
     fn a_complete_environment_is_read() {
         let settings = Settings::read(&complete(), &failover::testing::config()).expect("complete");
         assert_eq!(settings.trigger_alarm_arns.len(), 2);
+        assert_eq!(settings.function_roles["health-probe"], "arn:aws:iam::123456789012:role/a/probe");
+        assert_eq!((settings.function_roles.len(), settings.partition()), (2, "aws"));
         let watched = settings.watched;
         let (home, standby) = (Region::parse("eu-central-1"), Region::parse("eu-west-1"));
         let (home, standby) = (home.expect("valid"), standby.expect("valid"));
@@ -223,6 +256,9 @@ mod tests {
             ("WRITER_LEASE_SECONDS", "129"),
             ("WRITER_LEASE_SECONDS", "901"),
             ("WRITER_LEASE_SECONDS", "-1"),
+            ("FUNCTION_ROLES", "scale-ecs"),
+            ("FUNCTION_ROLES", "scale-ecs=arn:aws:lambda:eu-west-1:123456789012:function:scale"),
+            ("FUNCTION_ROLES", "a=arn:aws:iam::123456789012:role/a,a=arn:aws:iam::123456789012:role/b"),
         ] {
             let mut variables = complete();
             variables.insert(name, value);

@@ -136,29 +136,6 @@ async fn a_check_that_failed_is_unknown_and_holds_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_preflight_alone_tells_what_it_found_and_claims_nothing() {
-    let aws = all_is_well();
-    let mut request = event("decide-switchover");
-    request["input"]["trigger"] = json!({ "kind": "preflight" });
-    let first = answer(&aws, request.clone()).await;
-    let sent: Vec<(&Value, &Value)> = first["checks"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|call| (&call["request"]["run"]["preflight"], &call["request"]["mode"]))
-        .collect();
-    let (yes, none, failover) = (json!(true), Value::Null, json!("failover"));
-    assert_eq!(sent, [(&yes, &none), (&yes, &failover), (&yes, &none), (&yes, &none)], "as an alarm would");
-    request["checked"] = checked(&first, &blocker());
-    let found = answer(&aws, request).await;
-    assert_eq!(found["decision"], "checked", "{found}");
-    assert_eq!(found["findings"][0]["severity"], "blocker", "the worst first");
-    let message = found["message"].as_str().expect("text");
-    assert!(message.starts_with("from eu-central-1 to eu-west-1: ") && message.contains("BLOCKER"), "{message}");
-    assert!(found["run"].is_null() && aws.ledger_item("plan#trading").is_none());
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_run_that_was_decided_goes_on_with_the_very_same_requests_whatever_has_changed() {
     for phase in ["active", "failed", "succeeded"] {
         let aws = lost().await;

@@ -60,6 +60,7 @@ async fn watch(origin: &str, path: &str) -> (bool, String, Duration) {
         ("NOTIFICATION_TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:failover"),
         ("WATCHED_ENDPOINTS", endpoints.as_str()),
         ("WRITER_LEASE_SECONDS", "0"),
+        ("FUNCTION_ROLES", "health-probe=arn:aws:iam::123456789012:role/health-probe"),
     ]);
     let settings = Settings::read(&variables, &tools.config).expect("complete");
     let deadline = testing::deadline(&tools.env, &tools.config);

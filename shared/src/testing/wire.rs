@@ -153,7 +153,7 @@ pub(super) fn error_body(request: &Request, code: &str, message: &str) -> Value 
         // The answer to a HEAD request has no body.
         "s3" if request.method == "HEAD" => Value::String(String::new()),
         "s3" => Value::String(format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>")),
-        "rds" | "sns" | "route53" => Value::String(format!(
+        "rds" | "sns" | "route53" | "iam" => Value::String(format!(
             "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
              <RequestId>test</RequestId></ErrorResponse>"
         )),

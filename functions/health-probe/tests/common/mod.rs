@@ -29,6 +29,8 @@ pub(crate) fn probe(aws: &FakeAws) -> HealthProbe {
     let tools = aws.toolbox();
     let alarm = |name: &str| format!("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:failover-dev-trading-{name}");
     let alarms = [alarm("endpoint"), alarm("replication-lag"), alarm("region-impaired")].join(",");
+    let role = |function: &str| format!("{function}=arn:aws:iam::123456789012:role/{function}");
+    let roles = ["promote-aurora", "scale-ecs", "shift-dns", "health-probe"].map(role).join(",");
     let variables = BTreeMap::from([
         ("STATE_MACHINE_ARN", "arn:aws:states:eu-west-1:123456789012:stateMachine:failover-dev-trading"),
         ("TRIGGER_ALARM_ARNS", alarms.as_str()),
@@ -39,6 +41,7 @@ pub(crate) fn probe(aws: &FakeAws) -> HealthProbe {
         ),
         ("WATCHED_CLUSTERS", "eu-central-1=trading-primary,eu-west-1=trading-dr"),
         ("WRITER_LEASE_SECONDS", "150"),
+        ("FUNCTION_ROLES", &roles),
     ]);
     let settings = Settings::read(&variables, &tools.config).expect("complete");
     HealthProbe { tools, settings }
