@@ -136,7 +136,7 @@ impl Run<'_> {
             return Ok(self.stand_down(reason.clone(), Some(&known.sample), known.history));
         }
         let findings = match self.checks(&known)? {
-            Checks::ToMake(checks) => return Ok(self.check_first(checks, known.history)),
+            Checks::ToMake(checks) => return Ok(check_first(checks, known.history)),
             Checks::Made(findings) => findings,
         };
         let objections: Vec<String> =
@@ -155,9 +155,8 @@ impl Run<'_> {
             }
             Verdict::Wait(message) => Ok(self.wait(message, known.history)),
             Verdict::StandDown(reason) => Ok(self.stand_down(reason, Some(&known.sample), known.history)),
-            Verdict::Ask(reason) => Ok(self.ask(&reason, &objections, &known, findings)),
             Verdict::FailOver(reason) if objections.is_empty() => self.fail_over(&known, reason, findings).await,
-            Verdict::FailOver(reason) => Ok(self.ask(&reason, &objections, &known, findings)),
+            Verdict::Ask(reason) | Verdict::FailOver(reason) => Ok(self.ask(&reason, &objections, &known, findings)),
         }
     }
 
@@ -169,7 +168,7 @@ impl Run<'_> {
         };
         self.item.admit(&self.plan.name, &self.wish(&known), self.probe.tools.env.now())?;
         let findings = match self.checks(&known)? {
-            Checks::ToMake(checks) => return Ok(self.check_first(checks, vec![known.sample])),
+            Checks::ToMake(checks) => return Ok(check_first(checks, vec![known.sample])),
             Checks::Made(findings) => findings,
         };
         if let Some(blockers) = would_fail(&findings).filter(|_| !order.force) {
@@ -191,7 +190,7 @@ impl Run<'_> {
             return Err(no_target(self.plan));
         };
         let findings = match self.checks(&known)? {
-            Checks::ToMake(checks) => return Ok(self.check_first(checks, vec![known.sample])),
+            Checks::ToMake(checks) => return Ok(check_first(checks, vec![known.sample])),
             Checks::Made(findings) => findings,
         };
         let run = self.resolve(&known, self.item.generation)?;
@@ -372,12 +371,6 @@ impl Run<'_> {
         }
     }
 
-    /// The checks take the time until the next look, and no more.
-    fn check_first(&self, checks: Vec<StepCall>, history: Vec<Sample>) -> DecideResponse {
-        let message = format!("{} checks are made before it is decided", checks.len());
-        DecideResponse { checks, ..answer(Decision::Wait, message, history) }
-    }
-
     fn ask(&self, why: &str, objections: &[String], known: &Known<'_>, findings: Vec<Finding>) -> DecideResponse {
         let reason = std::iter::once(why).chain(objections.iter().map(String::as_str)).collect::<Vec<_>>().join(". ");
         let lag = notice::lag_in_words(&known.lag, self.probe.tools.env.now());
@@ -402,6 +395,12 @@ fn would_fail(findings: &[Finding]) -> Option<String> {
         return None;
     }
     Some(format!("The failover would fail:{}", preflight::in_words(blockers)))
+}
+
+/// The checks take the time until the next look, and no more.
+fn check_first(checks: Vec<StepCall>, history: Vec<Sample>) -> DecideResponse {
+    let message = format!("{} checks are made before it is decided", checks.len());
+    DecideResponse { checks, ..answer(Decision::Wait, message, history) }
 }
 
 fn no_target(plan: &RecoveryPlan) -> Error {
