@@ -14,12 +14,12 @@ use crate::execution::{self, Execution};
 use crate::gateway::Call;
 use crate::listener::Listener;
 use crate::progress::Progress;
-use crate::staging::{PlanSource, Staging};
+use crate::staging::{PlanSource, Staging, Traffic};
 use crate::state::{LedgerItem, queue_length, read_ledger};
 use crate::tools::Tools;
 use crate::world::{
-    COOLDOWN_SECONDS, DECISION_WINDOW_SECONDS, FULL_COUNT, GIVE_UP_SECONDS, MAX_RUN_SECONDS, Site, WORKLOAD_SERVICES,
-    Workload, World,
+    COOLDOWN_SECONDS, DECISION_WINDOW_SECONDS, FULL_COUNT, GIVE_UP_SECONDS, MAX_RUN_SECONDS, STANDBY_OBJECT, Site,
+    WORKLOAD_SERVICES, Workload, World,
 };
 
 /// Where the orchestrator's template stands in the project.
@@ -74,6 +74,21 @@ impl Orchestrator {
         format!("failover-{}", self.workload)
     }
 
+    /// What the plan names for moving traffic beside DNS records.
+    fn traffic(self, way: Traffic, staging: &Staging, account_id: &str) -> Vec<(&'static str, String)> {
+        match way {
+            Traffic::FailoverRecords | Traffic::WeightedRecords => Vec::new(),
+            Traffic::StandbyObject => vec![
+                ("StandbyBucket", self.workload.standby_bucket(account_id)),
+                ("StandbyObjectKey", STANDBY_OBJECT.to_owned()),
+            ],
+            Traffic::RoutingControl => {
+                let arns = staging.sites.iter().map(|site| self.workload.routing_control_arn(*site, account_id));
+                vec![("RoutingControlArns", arns.collect::<Vec<_>>().join(","))]
+            }
+        }
+    }
+
     /// What the plan names in Regions that the template has no parameters of their own for.
     fn more_resources(self, sites: &[Site], account_id: &str) -> Vec<(&'static str, String)> {
         let further = sites.iter().filter(|site| **site != self.site && Some(**site) != first_other(sites, self.site));
@@ -121,7 +136,9 @@ impl Orchestrator {
             PlanSource::Template => composition(),
         };
         let more = self.more_resources(&staging.sites, &world.account_id);
-        let chosen = plan.into_iter().chain(self.ledger.parameters()).chain(patience(staging)).chain(more);
+        let traffic = staging.traffic.iter().flat_map(|way| self.traffic(*way, staging, &world.account_id));
+        let chosen =
+            plan.into_iter().chain(self.ledger.parameters()).chain(patience(staging)).chain(more).chain(traffic);
         parameters.into_iter().chain(chosen).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }

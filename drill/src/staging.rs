@@ -12,7 +12,7 @@ use crate::world::{
 pub const FENCE_SECONDS: u32 = 2;
 /// The weight of the records that get the traffic.
 pub const FULL_WEIGHT: u8 = 100;
-/// How long Route 53's checkers would take to see the standby object, in seconds: the least that there is.
+/// How long Route 53's checkers take to see the standby object, in seconds: at the least, every 10 s once.
 const NOTICE_SECONDS: u32 = 10;
 /// The Regions in which an ARC cluster has its five endpoints.
 /// Source: <https://docs.aws.amazon.com/r53recovery/latest/dg/introduction-components-routing.html>
@@ -171,8 +171,11 @@ impl Staging {
                 "notice_seconds": NOTICE_SECONDS,
             } }),
             Traffic::RoutingControl => {
+                // A local AWS has one address for all of them; these say in which Region each stands.
+                let endpoint =
+                    |region: &str| format!("https://drill.route53-recovery-cluster.{region}.amazonaws.com/v1");
                 let endpoints =
-                    ROUTING_CLUSTER_REGIONS.map(|region| (region.to_owned(), world.gateway.as_str().into()));
+                    ROUTING_CLUSTER_REGIONS.map(|region| (region.to_owned(), Value::from(endpoint(region))));
                 json!({ "routing_control": {
                     "cluster_endpoints": Value::Object(endpoints.into_iter().collect()),
                     "controls": self.each(|site| workload.routing_control_arn(site, &world.account_id).into()),

@@ -139,6 +139,12 @@ impl WorldState {
         if view.staging.traffic.contains(&Traffic::StandbyObject) {
             state.standby_object = object_exists(aws, &workload.standby_bucket(view.account_id)).await?;
         }
+        let controls = gateway.routing_controls();
+        let of_site = |site: &Site| {
+            let arn = workload.routing_control_arn(*site, view.account_id);
+            controls.iter().find(|control| control.arn == arn).map(|control| (*site, control.on))
+        };
+        state.routing_controls = view.staging.sites.iter().filter_map(of_site).collect();
         Ok(state)
     }
 

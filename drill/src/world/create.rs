@@ -8,7 +8,7 @@ use super::{BYSTANDER_SERVICE, FULL_COUNT, STANDBY_COUNT, SecurityGroups, Site, 
 use crate::aws::{Aws, xml_text};
 use crate::emulator::LocalAws;
 use crate::error::{Error, Result};
-use crate::gateway::{ScalableTarget, Suspended};
+use crate::gateway::{RoutingControl, ScalableTarget, Suspended};
 use crate::staging::{Staging, Traffic};
 
 const ENGINE: &str = "aurora-postgresql";
@@ -115,7 +115,16 @@ pub(super) async fn traffic(local: &LocalAws, workload: Workload, staging: &Stag
                 let path = format!("/{bucket}");
                 local.emulator.aws().rest("s3", region, "PUT", &path, "application/xml", body.as_bytes()).await?;
             }
-            Traffic::RoutingControl | Traffic::FailoverRecords | Traffic::WeightedRecords => {}
+            Traffic::RoutingControl => {
+                for site in &staging.sites {
+                    local.gateway.put_routing_control(RoutingControl {
+                        arn: workload.routing_control_arn(*site, account_id),
+                        name: site.city().to_owned(),
+                        on: *site == Site::Primary,
+                    });
+                }
+            }
+            Traffic::FailoverRecords | Traffic::WeightedRecords => {}
         }
     }
     Ok(())

@@ -56,8 +56,6 @@ pub struct World {
     pub zone_id: String,
     /// The account.
     pub account_id: String,
-    /// The address of the gateway, which stands in for the endpoints of an ARC cluster.
-    pub gateway: String,
     security_groups: BTreeMap<Site, SecurityGroups>,
     before: BTreeMap<Workload, WorldState>,
 }
@@ -92,9 +90,8 @@ impl World {
             create::traffic(local, workload, &staging).await?;
         }
         let zone_id = zone::create(&aws, &endpoints, &staging).await?;
-        let gateway = local.gateway.endpoint().to_owned();
         let before = BTreeMap::new();
-        let mut world = Self { staging, endpoints, zone_id, account_id, gateway, security_groups, before };
+        let mut world = Self { staging, endpoints, zone_id, account_id, security_groups, before };
         for workload in world.staging.workloads() {
             let state = world.read(workload, &aws, &local.gateway).await?;
             world.before.insert(workload, state);
