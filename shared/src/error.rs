@@ -28,6 +28,14 @@ pub enum Error {
         /// How long its lease still runs, in milliseconds.
         lease_left_ms: u64,
     },
+    /// The operation is under way, and whoever asked cannot be told so in an answer.
+    #[error("operation {operation_id} is under way: {waiting_for}. Ask again")]
+    Unfinished {
+        /// The operation's key in the ledger.
+        operation_id: String,
+        /// What is being waited for.
+        waiting_for: String,
+    },
     /// A change may or may not have been applied.
     #[error("{doing}: it is not known whether AWS applied it; the next look observes before anything is sent again")]
     OutcomeUnknown {
@@ -104,7 +112,7 @@ pub enum ErrorCode {
     /// See [`Error::Transient`].
     #[serde(rename = "Failover.Transient")]
     Transient,
-    /// See [`Error::InProgress`].
+    /// See [`Error::InProgress`] and [`Error::Unfinished`].
     #[serde(rename = "Failover.InProgress")]
     InProgress,
     /// See [`Error::OutcomeUnknown`].
@@ -205,7 +213,7 @@ impl Error {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::Transient { .. } => ErrorCode::Transient,
-            Self::InProgress { .. } => ErrorCode::InProgress,
+            Self::InProgress { .. } | Self::Unfinished { .. } => ErrorCode::InProgress,
             Self::OutcomeUnknown { .. } => ErrorCode::OutcomeUnknown,
             Self::Refused { .. } => ErrorCode::Refused,
             Self::Superseded { .. } => ErrorCode::Superseded,

@@ -11,6 +11,7 @@ pub mod env;
 pub mod error;
 pub mod ledger;
 pub mod recovery_plan;
+pub mod region_switch;
 pub mod retry;
 pub mod runtime;
 pub mod step;

@@ -21,6 +21,7 @@ use crate::config::{Config, ProcessEnvironment};
 use crate::env::{Deadline, Env};
 use crate::error::{Error, ErrorCode, chain};
 use crate::ledger::Ledger;
+use crate::region_switch::Event;
 use crate::telemetry::trace::SEND_TIMEOUT;
 use crate::telemetry::{Trace, logs};
 
@@ -110,8 +111,9 @@ where
         async move {
             toolbox.trace.follow(event.context.xray_trace_id.as_deref());
             let deadline = toolbox.deadline(&event.context);
-            let failover_id = failover_id(&event.payload).unwrap_or("none").to_owned();
+            let failover_id = failover_id(&event.payload).unwrap_or_else(|| "none".to_owned());
             let span = tracing::info_span!("invocation", failover_id, request_id = event.context.request_id);
+            span.in_scope(|| announce(&event.payload));
             answer(handle(state, event.payload, deadline)).instrument(span).await
         }
     });
@@ -134,9 +136,22 @@ async fn answer<R: Serialize>(work: impl Future<Output = Result<R, Error>>) -> R
     }
 }
 
-/// The failover's id where a request carries it, for the logs; requests are validated elsewhere.
-fn failover_id(request: &Value) -> Option<&str> {
-    request.get("run").unwrap_or(request).get("failover_id")?.as_str()
+/// Says which execution of Region switch an invocation belongs to, since its failover's id is a digest.
+fn announce(payload: &Value) {
+    if let Ok(Some(event)) = Event::of(payload) {
+        let Event { plan_arn, execution_id, target_region, action, mode } = event;
+        tracing::info!(plan_arn, execution_id, %target_region, ?action, ?mode, "invoked by Region switch");
+    }
+}
+
+/// The failover's id where a request carries it or an event of Region switch stands for it, for the logs; requests are
+/// validated elsewhere.
+fn failover_id(request: &Value) -> Option<String> {
+    match Event::of(request) {
+        Ok(Some(event)) => Some(event.failover_id()),
+        Ok(None) => request.get("run").unwrap_or(request).get("failover_id")?.as_str().map(ToOwned::to_owned),
+        Err(_) => None,
+    }
 }
 
 /// An error's answer to Lambda. Its `errorType` is the code, not a Rust type's name.
@@ -231,11 +246,16 @@ mod tests {
     }
 
     #[test]
-    fn the_failovers_id_is_found_in_step_and_probe_requests() {
+    fn the_failovers_id_is_found_in_step_and_probe_requests_and_derived_for_region_switch() {
         let step = serde_json::json!({ "run": { "failover_id": "a" } });
         let probe = serde_json::json!({ "command": "decide", "failover_id": "b" });
-        assert_eq!(failover_id(&step), Some("a"));
-        assert_eq!(failover_id(&probe), Some("b"));
+        let switch = serde_json::json!({
+            "planArn": "arn:aws:arc-region-switch::123456789012:plan/trading:a1b2c3", "executionId": "c",
+            "targetRegion": "eu-west-1", "action": "activate",
+        });
+        assert_eq!(failover_id(&step).as_deref(), Some("a"));
+        assert_eq!(failover_id(&probe).as_deref(), Some("b"));
+        assert!(failover_id(&switch).expect("derived").starts_with("region-switch-"));
         assert_eq!(failover_id(&Value::Null), None);
     }
 }

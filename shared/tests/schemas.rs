@@ -9,6 +9,7 @@ use failover::contract::{
     KillSwitchRequest, OperatorResponse, PromoteRequest, ScaleRequest, ShiftRequest, StepResponse, TriggerResponse,
 };
 use failover::recovery_plan::RecoveryPlan;
+use failover::region_switch::RegionSwitch;
 use schemars::{JsonSchema, schema_for};
 
 fn check<T: JsonSchema>(name: &str) {
@@ -29,6 +30,7 @@ fn check<T: JsonSchema>(name: &str) {
 fn the_published_schemas_are_those_of_the_types() {
     check::<RecoveryPlan>("recovery-plan");
     check::<ExecutionInput>("execution-input");
+    check::<RegionSwitch>("region-switch-request");
     check::<PromoteRequest>("promote-aurora-request");
     check::<ScaleRequest>("scale-ecs-request");
     check::<ShiftRequest>("shift-dns-request");

@@ -11,7 +11,9 @@ use failover::runtime::Toolbox;
 use failover_tests::template::{FUNCTION_RESOURCES, template};
 use health_probe::Settings;
 use promote_aurora::PromoteAurora;
+use scale_ecs::ScaleEcs;
 use serde_json::Value;
+use shift_dns::ShiftDns;
 
 /// What Lambda sets, and what only a local AWS sets.
 const BY_LAMBDA: [&str; 5] =
@@ -36,6 +38,7 @@ impl Variables for Remembering {
             "WATCHED_CLUSTERS" => "eu-central-1=trading",
             "WRITER_LEASE_SECONDS" => "0",
             "FUNCTION_ROLES" => "health-probe=arn:aws:iam::123456789012:role/health-probe",
+            "REGION_SWITCH_REQUEST" => "{}",
             _ => "name",
         };
         Some(value.to_owned())
@@ -45,14 +48,15 @@ impl Variables for Remembering {
 fn read_by(function: &str) -> BTreeSet<String> {
     let variables = Remembering::default();
     let config = Config::read(&variables, function).expect("complete");
+    let env = Env::system();
+    let clients = Clients::new(&config, &env);
+    let tools = Toolbox::new(config, env, clients);
     match function {
-        "promote-aurora" => {
-            let env = Env::system();
-            let clients = Clients::new(&config, &env);
-            PromoteAurora::new(Toolbox::new(config, env, clients), &variables).expect("complete");
-        }
-        "health-probe" => drop(Settings::read(&variables, &config).expect("complete")),
-        _ => {}
+        "promote-aurora" => drop(PromoteAurora::new(tools, &variables).expect("complete")),
+        "scale-ecs" => drop(ScaleEcs::new(tools, &variables).expect("complete")),
+        "shift-dns" => drop(ShiftDns::new(tools, &variables).expect("complete")),
+        "health-probe" => drop(Settings::read(&variables, &tools.config).expect("complete")),
+        other => panic!("nothing is known of {other}"),
     }
     variables.0.take().into_iter().filter(|name| !BY_LAMBDA.contains(&name.as_str())).collect()
 }

@@ -105,6 +105,9 @@ const PROMOTE_AURORA: &[Sample] = &[
         .that_calls(&[MODIFY]),
     sample("promote-aurora", "isolate-dry-run", Answer(&[WOULD_ACT, ("/action/region", Is("eu-central-1"))])),
     sample("promote-aurora", "isolate-preflight", Answer(&[CHECKED, FIRST_CHECK])),
+    sample("promote-aurora", "region-switch-activate", Answer(&[DONE, ("/message", Contains("is the writer"))]))
+        .that_calls(&["rds:SwitchoverGlobalCluster"]),
+    sample("promote-aurora", "region-switch-missing-field", Error(INVALID, &["missing field `action`", "planArn"])),
     sample("promote-aurora", "bad-unknown-field", Error(INVALID, &["unknown field `allow_data_loss`"])),
     sample("promote-aurora", "bad-missing-field", Error(INVALID, &["missing field `mode`"])),
     sample("promote-aurora", "bad-region", Error(INVALID, &["target_cluster_arn: ", "rds:Ireland:"])),
@@ -119,6 +122,14 @@ const SCALE_ECS: &[Sample] = &[
     sample("scale-ecs", "percent-of-source", Answer(&[DONE, ("/message", Contains("orders: 4; quotes: 4"))]))
         .that_calls(&[REGISTER, REGISTER, UPDATE, UPDATE]),
     sample("scale-ecs", "scale-down", Answer(&[DONE, ("/message", Contains("orders: 1"))])),
+    sample("scale-ecs", "region-switch-activate", Answer(&[DONE, ("/message", Contains("orders: 3"))]))
+        .that_calls(&[REGISTER, UPDATE]),
+    sample(
+        "scale-ecs",
+        "region-switch-deactivate",
+        Answer(&[DONE, ("/operation_id", Contains("#fence/eu-central-1/"))]),
+    )
+    .that_calls(&[REGISTER, UPDATE]),
     sample("scale-ecs", "dry-run", Answer(&[WOULD_ACT, ("/action/services/0/service", Is("orders"))])),
     sample("scale-ecs", "preflight", Answer(&[CHECKED, FIRST_CHECK])),
     sample("scale-ecs", "fence", Answer(&[DONE, ("/message", Contains("none of 3 services has a task"))]))
@@ -145,6 +156,9 @@ const SHIFT_DNS: &[Sample] = &[
         .that_calls(&["route53-recovery-cluster:UpdateRoutingControlStates"]),
     sample("shift-dns", "traffic-dial", Answer(&[DONE, ("/message", Contains("the accelerator is DEPLOYED"))]))
         .that_calls(&[TURN, TURN]),
+    // The variable is set before the zone of the world is there.
+    sample("shift-dns", "region-switch-activate", Error(INVALID, &["there is no hosted zone ZNOBODYS"])),
+    sample("shift-dns", "region-switch-deactivate", Error(INVALID, &["action: ", "\"deactivate\""])),
     sample("shift-dns", "bad-unknown-field", Error(INVALID, &["records[0].ttl: unknown field `ttl`"])),
     sample("shift-dns", "bad-missing-field", Error(INVALID, &["missing field `hosted_zone_id`"])),
     sample("shift-dns", "bad-region", Error(INVALID, &["records[0].set_identifiers: ", "us-east-1"])),
@@ -168,6 +182,7 @@ const HEALTH_PROBE: &[Sample] = &[
             ("/writer_lease", Contains("eu-central-1 may write until")),
         ]),
     ),
+    sample("health-probe", "region-switch-activate", Answer(&[("/healthy", IsTrue), ("/region", Is("eu-central-1"))])),
     sample("health-probe", "trigger-metric-alarm", Answer(&[STARTED])).that_calls(START),
     sample("health-probe", "trigger-composite-alarm", Answer(&[STARTED])).that_calls(START),
     sample(
@@ -264,6 +279,7 @@ impl Bench {
             ("WATCHED_CLUSTERS", format!("{}={}", Site::Primary.region(), TRADING.cluster_id(Site::Primary))),
             ("WRITER_LEASE_SECONDS", "150".to_owned()),
             ("FUNCTION_ROLES", "health-probe=arn:aws:iam::123456789012:role/health-probe".to_owned()),
+            ("REGION_SWITCH_REQUEST", region_switch(account)),
             ("AWS_REGION", DR_REGION.to_owned()),
             ("AWS_ENDPOINT_URL", local.gateway.endpoint().to_owned()),
             ("AWS_ACCESS_KEY_ID", credentials.access_key_id),
@@ -347,6 +363,28 @@ impl Bench {
         let ended = self.lambda.invoke(sample.function, &file).await.expect("invoked");
         (ended, self.local.gateway.calls())
     }
+}
+
+/// What the functions do for ARC Region switch. One environment serves all of them here.
+fn region_switch(account: &str) -> String {
+    let (primary, standby) = (Site::Primary, Site::Standby);
+    let cluster = |site: Site| format!("arn:aws:rds:{}:{account}:cluster:{}", site.region(), TRADING.cluster_id(site));
+    json!({
+        "aurora": {
+            "global_cluster_id": TRADING.name(), "unplanned_mode": "failover",
+            "clusters": { primary.region(): cluster(primary), standby.region(): cluster(standby) },
+        },
+        "ecs": {
+            "clusters": { primary.region(): "trading-frankfurt", standby.region(): "trading-ireland" },
+            "services": { "named": ["orders"] }, "capacity": { "desired": 3 },
+        },
+        "fence_timeout_seconds": 10,
+        "traffic": { "failover_records": { "hosted_zone_id": "ZNOBODYS", "records": [{
+            "name": "app.trading.example.com", "type": "A",
+            "set_identifiers": { primary.region(): "frankfurt", standby.region(): "ireland" },
+        }] } },
+    })
+    .to_string()
 }
 
 /// The samples' own names, and what they are called in the world.

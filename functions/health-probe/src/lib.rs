@@ -1,7 +1,8 @@
 //! `health-probe`: starts failovers from alarms, decides them on evidence, verifies and measures their outcome (F8).
 //!
 //! One function with a few commands. An SNS event is [`trigger`]; everything else names its command: [`decide`],
-//! [`mod@judge_fences`], [`conclude`] and [`watch`]; those that people give by hand are in [`operator`].
+//! [`mod@judge_fences`], [`conclude`] and [`watch`]; those that people give by hand are in [`operator`]. An event of ARC
+//! Region switch is [`mod@verify`] (X9).
 
 mod alarm;
 mod conclude;
@@ -23,12 +24,14 @@ mod route;
 mod run_plan;
 mod settings;
 mod trigger;
+mod verify;
 mod watch;
 mod writer;
 
 use failover::contract::{self, ProbeResponse};
 use failover::env::Deadline;
 use failover::error::Error;
+use failover::region_switch::Event;
 use failover::runtime::Toolbox;
 use serde_json::{Map, Value};
 
@@ -52,6 +55,9 @@ pub struct HealthProbe {
 /// # Errors
 /// [`Error::InvalidRequest`] that names the field, and the errors of the command.
 pub async fn handle(probe: &HealthProbe, event: Value, deadline: Deadline) -> Result<ProbeResponse, Error> {
+    if let Some(asked) = Event::of(&event)? {
+        return verify::verify(probe, &asked, deadline).await.map(ProbeResponse::Verify);
+    }
     let Value::Object(mut fields) = event else {
         return Err(invalid("request", "expected an object"));
     };

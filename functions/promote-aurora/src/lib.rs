@@ -24,6 +24,7 @@ use failover::config::{self, Variables};
 use failover::contract::{self, ClusterArn, ClusterId, Finding, PromoteRequest, RunContext, StepResponse, Timestamp};
 use failover::env::Deadline;
 use failover::error::Error;
+use failover::region_switch::{self, Event, RegionSwitch};
 use failover::retry;
 use failover::runtime::Toolbox;
 use failover::step::{self, LastChange, Plan, Step};
@@ -42,18 +43,21 @@ pub struct PromoteAurora {
     global_cluster: ClusterId,
     /// `DR_CLUSTER_ID` in `DR_REGION`: for requests that name none.
     target: ClusterArn,
+    /// `REGION_SWITCH_REQUEST`: for events of Region switch (X9).
+    region_switch: Option<RegionSwitch>,
 }
 
 impl PromoteAurora {
     /// Reads what this function needs of the environment beyond the common part.
     ///
     /// # Errors
-    /// [`Error::Config`] that names `GLOBAL_CLUSTER_ID` or `DR_CLUSTER_ID`.
+    /// [`Error::Config`] that names `GLOBAL_CLUSTER_ID`, `DR_CLUSTER_ID` or `REGION_SWITCH_REQUEST`.
     pub fn new(tools: Toolbox, variables: &impl Variables) -> Result<Self, Error> {
         let global_cluster = config::cluster_id(variables, "GLOBAL_CLUSTER_ID")?;
         let cluster = config::cluster_id(variables, "DR_CLUSTER_ID")?;
         let target = ClusterArn::new(&tools.config.dr_region, &tools.config.account, &cluster);
-        Ok(Self { isolate: IsolateAurora { tools: tools.clone() }, tools, global_cluster, target })
+        let region_switch = RegionSwitch::read(variables)?;
+        Ok(Self { isolate: IsolateAurora { tools: tools.clone() }, tools, global_cluster, target, region_switch })
     }
 }
 
@@ -62,6 +66,11 @@ impl PromoteAurora {
 /// # Errors
 /// See [`Error`]: its code tells the state machine what to do.
 pub async fn handle(step: Arc<PromoteAurora>, request: Value, deadline: Deadline) -> Result<StepResponse, Error> {
+    if let Some(event) = Event::of(&request)? {
+        let request = RegionSwitch::needed(step.region_switch.as_ref())?.promotion(&event)?;
+        let response = step::run_parsed(step.as_ref(), &step.tools, request, deadline).await?;
+        return region_switch::finished(response);
+    }
     if request.get("isolate").is_some() {
         return step::run(&step.isolate, &step.tools, request, deadline).await;
     }

@@ -14,6 +14,13 @@ use serde_json::{Value, json};
 
 const FRANKFURT: &str = "arn:aws:rds:eu-central-1:123456789012:cluster:trading";
 const IRELAND: &str = "arn:aws:rds:eu-west-1:123456789012:cluster:trading-dr";
+/// What the function does for Region switch.
+const REGION_SWITCH: &str = r#"{ "aurora": {
+    "global_cluster_id": "trading-global", "unplanned_mode": "failover", "clusters": {
+        "eu-central-1": "arn:aws:rds:eu-central-1:123456789012:cluster:trading",
+        "eu-west-1": "arn:aws:rds:eu-west-1:123456789012:cluster:trading-dr"
+    }
+} }"#;
 const SERVING: &str = "sg-5e5e5e5e";
 const CLOSED: &str = "sg-0c105ed0";
 const BLOCKED: &str = "Attempt to block writes for DB cluster trading in Region eu-central-1 succeeded.";
@@ -148,7 +155,11 @@ fn obedient(operation: &str) -> FakeAws {
 }
 
 fn variables() -> BTreeMap<&'static str, &'static str> {
-    BTreeMap::from([("GLOBAL_CLUSTER_ID", "trading-global"), ("DR_CLUSTER_ID", "trading-dr")])
+    BTreeMap::from([
+        ("GLOBAL_CLUSTER_ID", "trading-global"),
+        ("DR_CLUSTER_ID", "trading-dr"),
+        (failover::region_switch::VARIABLE, REGION_SWITCH),
+    ])
 }
 
 /// One invocation.
@@ -803,5 +814,78 @@ fn the_sample_events_are_requests_of_each_mode() {
         let event: Value = serde_json::from_str(event).expect("JSON");
         assert_eq!(event["mode"], mode);
         contract::parse::<PromoteRequest>(event).expect("a request");
+    }
+}
+
+/// As a custom action block of Region switch sends it.
+fn switch_event(mode: &str) -> Value {
+    json!({
+        "planArn": "arn:aws:arc-region-switch::123456789012:plan/trading:a1b2c3", "executionId": "eu-west-1/1b9d6bcd",
+        "targetRegion": "eu-west-1", "action": "activate", "mode": mode,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn region_switch_switches_over_gracefully_and_fails_over_ungracefully_each_once() {
+    for (mode, operation) in [("graceful", "SwitchoverGlobalCluster"), ("ungraceful", "FailoverGlobalCluster")] {
+        let aws = obedient(operation);
+        let response = invoke(&aws, switch_event(mode)).await.expect("done");
+        assert_eq!(response.status, StepStatus::Done);
+        assert!(response.operation_id.starts_with("region-switch-"), "{}", response.operation_id);
+        let again = invoke(&aws, switch_event(mode)).await.expect("done");
+        assert!(again.from_ledger, "a retry of the block is the same operation");
+        assert_eq!(aws.requests_to("rds", operation).len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_of_region_switch_that_becomes_ungraceful_on_its_way_is_another_operation() {
+    let aws = in_order();
+    aws.on("rds", "SwitchoverGlobalCluster", [Reply::error("InvalidGlobalClusterStateFault", "no")]);
+    invoke(&aws, switch_event("graceful")).await.expect_err("no switchover");
+    aws.on("rds", "FailoverGlobalCluster", [accepted("FailoverGlobalCluster")]);
+    aws.on("rds", "DescribeGlobalClusters", [frankfurt_writes(), ireland_writes()]);
+    let response = invoke(&aws, switch_event("ungraceful")).await.expect("done");
+    assert_eq!(response.status, StepStatus::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn region_switch_is_told_to_ask_again_while_the_cluster_is_promoting() {
+    let aws = in_order();
+    aws.on("rds", "SwitchoverGlobalCluster", [accepted("SwitchoverGlobalCluster")]);
+    let pending = "<Status>switching-over</Status>";
+    aws.on(
+        "rds",
+        "DescribeGlobalClusters",
+        [frankfurt_writes(), global(&[(FRANKFURT, true), (IRELAND, false)], pending)],
+    );
+    let error = invoke(&aws, switch_event("graceful")).await.expect_err("under way");
+    assert_eq!(error.code(), ErrorCode::InProgress);
+    assert!(error.to_string().contains("is under way"), "{error}");
+    aws.on("rds", "DescribeGlobalClusters", [ireland_writes()]);
+    let response = invoke(&aws, switch_event("graceful")).await.expect("done");
+    assert_eq!((response.status, response.attempt), (StepStatus::Done, 2));
+    assert_eq!(aws.requests_to("rds", "SwitchoverGlobalCluster").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn region_switch_changes_nothing_while_the_orchestrators_own_failover_is_under_way_or_the_kill_switch_is_set() {
+    let until = START.plus_millis(60_000).as_millis().to_string();
+    for (item, words) in [
+        (
+            json!({
+                "operation_id": { "S": "plan#trading" }, "generation": { "N": "1" }, "failover_id": { "S": "one" },
+                "phase": { "S": "active" }, "active_until_ms": { "N": until },
+            }),
+            "one",
+        ),
+        (json!({ "operation_id": { "S": "plan#trading" }, "kill_switch": { "BOOL": true } }), "kill switch"),
+    ] {
+        let aws = in_order();
+        aws.put_ledger_item(item);
+        let error = invoke(&aws, switch_event("ungraceful")).await.expect_err(words);
+        assert_eq!(error.code(), ErrorCode::Refused);
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(aws.requests_to("rds", "FailoverGlobalCluster").is_empty());
     }
 }

@@ -18,9 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use failover::aws_call::CallError;
+use failover::config::Variables;
 use failover::contract::{Finding, RunContext, ScaleRequest, StepResponse, Timestamp};
 use failover::env::Deadline;
 use failover::error::Error;
+use failover::region_switch::{self, Event, RegionSwitch};
 use failover::runtime::Toolbox;
 use failover::step::{self, LastChange, Plan, Step};
 use serde_json::Value;
@@ -32,13 +34,17 @@ pub use request::{MOST_SERVICES, Scaling};
 #[derive(Clone, Debug)]
 pub struct ScaleEcs {
     tools: Toolbox,
+    /// `REGION_SWITCH_REQUEST`: for events of Region switch (X9).
+    region_switch: Option<RegionSwitch>,
 }
 
 impl ScaleEcs {
-    /// With the common environment; this function needs no more.
-    #[must_use]
-    pub fn new(tools: Toolbox) -> Self {
-        Self { tools }
+    /// Reads what this function needs of the environment beyond the common part.
+    ///
+    /// # Errors
+    /// [`Error::Config`] that names `REGION_SWITCH_REQUEST`.
+    pub fn new(tools: Toolbox, variables: &impl Variables) -> Result<Self, Error> {
+        Ok(Self { tools, region_switch: RegionSwitch::read(variables)? })
     }
 }
 
@@ -47,6 +53,11 @@ impl ScaleEcs {
 /// # Errors
 /// See [`Error`]: its code tells the state machine what to do.
 pub async fn handle(step: Arc<ScaleEcs>, request: Value, deadline: Deadline) -> Result<StepResponse, Error> {
+    if let Some(event) = Event::of(&request)? {
+        let request = RegionSwitch::needed(step.region_switch.as_ref())?.scaling(&event)?;
+        let response = step::run_parsed(step.as_ref(), &step.tools, request, deadline).await?;
+        return region_switch::finished(response);
+    }
     step::run(step.as_ref(), &step.tools, request, deadline).await
 }
 

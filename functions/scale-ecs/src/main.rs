@@ -1,8 +1,10 @@
 //! The Lambda function `scale-ecs`.
 
+use failover::config::ProcessEnvironment;
 use scale_ecs::ScaleEcs;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    failover::runtime::serve("scale-ecs", |tools| Ok(ScaleEcs::new(tools)), scale_ecs::handle).await
+    let build = |tools| ScaleEcs::new(tools, &ProcessEnvironment);
+    failover::runtime::serve("scale-ecs", build, scale_ecs::handle).await
 }

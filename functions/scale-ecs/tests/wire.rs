@@ -2,16 +2,26 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use failover::contract::{self, ScaleRequest, Severity, StepResponse, StepStatus};
 use failover::error::{Error, ErrorCode, chain};
+use failover::region_switch;
 use failover::testing::{self, FakeAws, Reply, Request, START};
 use scale_ecs::ScaleEcs;
 use serde_json::{Value, json};
 
 const KEY: &str = "f-1#scale-ecs#eu-west-1/standby/api";
+/// What the function does for Region switch.
+const REGION_SWITCH: &str = r#"{
+    "ecs": {
+        "clusters": { "eu-central-1": "primary", "eu-west-1": "standby" },
+        "services": { "named": ["api"] }, "capacity": { "desired": 3 }
+    },
+    "fence_timeout_seconds": 10
+}"#;
 
 /// A service as `DescribeServices` gives it.
 fn service(name: &str, desired: u32, running: u32) -> Value {
@@ -90,7 +100,8 @@ fn percent_of_source(fallback: Option<u32>) -> Value {
 async fn invoke(aws: &FakeAws, request: Value) -> Result<StepResponse, Error> {
     let tools = aws.toolbox();
     let deadline = testing::deadline(&tools.env, &tools.config);
-    scale_ecs::handle(Arc::new(ScaleEcs::new(tools)), request, deadline).await
+    let step = ScaleEcs::new(tools, &BTreeMap::from([(region_switch::VARIABLE, REGION_SWITCH)])).expect("complete");
+    scale_ecs::handle(Arc::new(step), request, deadline).await
 }
 
 fn changes(aws: &FakeAws) -> Vec<Request> {
@@ -914,4 +925,49 @@ fn the_sample_events_are_requests_of_each_kind() {
         let event: Value = serde_json::from_str(event).expect("JSON");
         contract::parse::<ScaleRequest>(event).expect("a request");
     }
+}
+
+/// As a custom action block of Region switch sends it.
+fn switch_event(action: &str) -> Value {
+    json!({
+        "planArn": "arn:aws:arc-region-switch::123456789012:plan/trading:a1b2c3", "executionId": "eu-west-1/1b9d6bcd",
+        "targetRegion": "eu-west-1", "action": action, "mode": "graceful",
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn region_switch_is_told_to_ask_again_until_the_tasks_run_and_then_that_it_is_done() {
+    let aws = obedient();
+    aws.on("ecs", "DescribeServices", [services(&[service("api", 1, 1)]), services(&[service("api", 3, 1)])]);
+    let error = invoke(&aws, switch_event("activate")).await.expect_err("tasks are starting");
+    assert_eq!(error.code(), ErrorCode::InProgress);
+    assert!(error.to_string().contains("is under way"), "{error}");
+    aws.on("ecs", "DescribeServices", [services(&[service("api", 3, 3)])]);
+    let response = invoke(&aws, switch_event("activate")).await.expect("done");
+    assert_eq!((response.status, response.attempt), (StepStatus::Done, 2));
+    assert_eq!(names(&changes(&aws)), ["RegisterScalableTarget", "UpdateService"], "once, whatever is asked again");
+    assert!(invoke(&aws, switch_event("activate")).await.expect("done").from_ledger);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_region_that_region_switch_deactivates_is_fenced() {
+    let aws = fenceable();
+    let response = invoke(&aws, switch_event("deactivate")).await.expect("fenced");
+    assert!(response.operation_id.ends_with("#scale-ecs#fence/eu-west-1/standby/api"), "{}", response.operation_id);
+    assert_eq!(changes(&aws)[1].body, json!({ "cluster": "standby", "service": "api", "desiredCount": 0 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_its_variable_an_event_of_region_switch_changes_nothing_and_a_malformed_one_stops_the_start() {
+    let aws = obedient();
+    let tools = aws.toolbox();
+    let deadline = testing::deadline(&tools.env, &tools.config);
+    let step = ScaleEcs::new(tools, &BTreeMap::new()).expect("optional");
+    let error = scale_ecs::handle(Arc::new(step), switch_event("activate"), deadline).await.expect_err("not set");
+    assert_eq!(error.code(), ErrorCode::Config);
+    assert!(error.to_string().contains(region_switch::VARIABLE), "{error}");
+    assert_eq!(aws.requests(), []);
+    let malformed = BTreeMap::from([(region_switch::VARIABLE, "{ \"esc\": {} }")]);
+    let error = ScaleEcs::new(FakeAws::new().toolbox(), &malformed).expect_err("misspelt");
+    assert!(error.to_string().contains("REGION_SWITCH_REQUEST") && error.to_string().contains("esc"), "{error}");
 }

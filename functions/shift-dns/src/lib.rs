@@ -18,9 +18,11 @@ pub mod traffic_dial;
 use std::sync::Arc;
 use std::time::Duration;
 
+use failover::config::Variables;
 use failover::contract::{self, ShiftRequest, StepResponse, Traffic};
 use failover::env::Deadline;
 use failover::error::Error;
+use failover::region_switch::{self, Event, RegionSwitch};
 use failover::runtime::Toolbox;
 use failover::step;
 use serde_json::Value;
@@ -38,13 +40,17 @@ const NAME: &str = "shift-dns";
 #[derive(Debug)]
 pub struct ShiftDns {
     tools: Toolbox,
+    /// `REGION_SWITCH_REQUEST`: for events of Region switch (X9).
+    region_switch: Option<RegionSwitch>,
 }
 
 impl ShiftDns {
     /// Puts it together. Clients are built when it is known for which service.
-    #[must_use]
-    pub fn new(tools: Toolbox) -> Self {
-        Self { tools }
+    ///
+    /// # Errors
+    /// [`Error::Config`] that names `REGION_SWITCH_REQUEST`.
+    pub fn new(tools: Toolbox, variables: &impl Variables) -> Result<Self, Error> {
+        Ok(Self { tools, region_switch: RegionSwitch::read(variables)? })
     }
 }
 
@@ -53,8 +59,15 @@ impl ShiftDns {
 /// # Errors
 /// See [`Error`].
 pub async fn handle(step: Arc<ShiftDns>, request: Value, deadline: Deadline) -> Result<StepResponse, Error> {
-    let tools = &step.tools;
-    let ShiftRequest { run, target_region, traffic } = contract::parse(request)?;
+    if let Some(event) = Event::of(&request)? {
+        let request = RegionSwitch::needed(step.region_switch.as_ref())?.shift(&event)?;
+        return region_switch::finished(shift(&step.tools, request, deadline).await?);
+    }
+    shift(&step.tools, contract::parse(request)?, deadline).await
+}
+
+async fn shift(tools: &Toolbox, request: ShiftRequest, deadline: Deadline) -> Result<StepResponse, Error> {
+    let ShiftRequest { run, target_region, traffic } = request;
     contract::check_traffic("traffic", &traffic)?;
     let common = Common {
         run,

@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,8 +13,10 @@ use std::time::Duration;
 use common::{invoke, names, preflight, severities, until_settled};
 use failover::contract::{Severity, StepResponse, StepStatus};
 use failover::error::ErrorCode;
-use failover::testing::{FakeAws, Reply, Request};
+use failover::region_switch;
+use failover::testing::{self, FakeAws, Reply, Request};
 use serde_json::{Value, json};
+use shift_dns::ShiftDns;
 
 const ZONE: &str = "Z1";
 
@@ -808,4 +811,26 @@ async fn records_that_lead_out_of_us_east_1_depend_on_what_is_lost_with_it() {
     let plane = "route53 control plane, us-east-1".to_owned();
     let found = complaints(&zone, weighted_request(), "independent-of-the-lost-region").await;
     assert_eq!(found, [(plane, Severity::Warning)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn region_switch_shifts_the_records_that_its_variable_names_and_does_not_take_deactivate_for_done() {
+    let zone = Zone::at_home();
+    let traffic = json!({ "traffic": request()["traffic"] }).to_string();
+    let ask = async |event: &str| {
+        let tools = zone.aws.toolbox();
+        let deadline = testing::deadline(&tools.env, &tools.config);
+        let variables = BTreeMap::from([(region_switch::VARIABLE, traffic.as_str())]);
+        let step = ShiftDns::new(tools, &variables).expect("complete");
+        shift_dns::handle(Arc::new(step), serde_json::from_str(event).expect("JSON"), deadline).await
+    };
+    let deactivate = ask(include_str!("../events/region-switch-deactivate.json")).await.expect_err("nothing to do");
+    assert_eq!(deactivate.code(), ErrorCode::InvalidRequest);
+    assert!(zone.changes().is_empty());
+
+    let activate = include_str!("../events/region-switch-activate.json");
+    let response = ask(activate).await.expect("done");
+    assert_eq!(response.status, StepStatus::Done);
+    assert!(ask(activate).await.expect("done").from_ledger);
+    assert_eq!(zone.changes().len(), 1);
 }

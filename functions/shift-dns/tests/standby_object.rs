@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{invoke, names, preflight, severities, until_settled};
+use common::{invoke, names, no_variables, preflight, severities, until_settled};
 use failover::contract::{Severity, StepResponse, StepStatus};
 use failover::error::ErrorCode;
 use failover::testing::{FakeAws, Reply, Request};
@@ -142,7 +142,7 @@ async fn a_bucket_of_a_local_aws_stands_in_the_path() {
     config.endpoint_url = Some("http://127.0.0.1:4566".to_owned());
     let tools = bucket.aws.toolbox_with(config);
     let deadline = failover::testing::deadline(&tools.env, &tools.config);
-    let step = Arc::new(shift_dns::ShiftDns::new(tools));
+    let step = Arc::new(shift_dns::ShiftDns::new(tools, &no_variables()).expect("complete"));
     let mut request = request("eu-west-1");
     request["run"]["dry_run"] = json!(true);
     shift_dns::handle(step, request, deadline).await.expect("looked");

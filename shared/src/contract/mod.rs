@@ -28,7 +28,8 @@ pub use probe::{
     AlarmTrigger, ConcludeRequest, ConcludeResponse, DecideRequest, DecideResponse, Decision, Evidence, EvidenceKind,
     ExecutionInput, FenceOutcome, FenceVerdict, Fenced, FencingPolicy, Health, JudgeFencesRequest, JudgeFencesResponse,
     ManualRequest, Notification, Outcome, PreflightRequest, ProbeRequest, ProbeResponse, Report, RunPlan, Sample,
-    StepCall, StepEnd, StepFunction, StepRequest, Trigger, TriggerOutcome, TriggerResponse, WatchResponse, Wave,
+    StepCall, StepEnd, StepFunction, StepRequest, Trigger, TriggerOutcome, TriggerResponse, VerifyResponse,
+    WatchResponse, Wave,
 };
 pub use promote::{IsolateRequest, Isolation, PromoteRequest, PromotionMode, check_security_groups};
 pub use response::{StepResponse, StepStatus};

@@ -42,6 +42,8 @@ pub enum ProbeResponse {
     Conclude(Box<ConcludeResponse>),
     /// To `watch`.
     Watch(WatchResponse),
+    /// To an event of ARC Region switch.
+    Verify(VerifyResponse),
     /// To `acknowledge` and `kill_switch`.
     Operator(OperatorResponse),
 }
@@ -578,4 +580,15 @@ pub struct WatchResponse {
     pub detail: String,
     /// What became of the writer lease; null where applications hold none.
     pub writer_lease: Option<String>,
+}
+
+/// That a Region serves which ARC Region switch has activated (X9).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VerifyResponse {
+    /// The Region.
+    pub region: Region,
+    /// Always true: a Region that does not serve is an error, which Region switch understands.
+    pub healthy: bool,
+    /// What was seen.
+    pub detail: String,
 }

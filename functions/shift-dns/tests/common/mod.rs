@@ -6,6 +6,7 @@
     reason = "a test's helper fails by panicking; not every test uses all of them"
 )]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,13 @@ use shift_dns::ShiftDns;
 pub(crate) async fn invoke(aws: &FakeAws, request: Value) -> Result<StepResponse, Error> {
     let tools = aws.toolbox();
     let deadline = deadline(&tools.env, &tools.config);
-    shift_dns::handle(Arc::new(ShiftDns::new(tools)), request, deadline).await
+    let step = ShiftDns::new(tools, &no_variables()).expect("complete");
+    shift_dns::handle(Arc::new(step), request, deadline).await
+}
+
+/// An environment without `REGION_SWITCH_REQUEST`.
+pub(crate) fn no_variables() -> BTreeMap<&'static str, &'static str> {
+    BTreeMap::new()
 }
 
 /// Asks as the state machine does, until there is an outcome.
