@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use failover::contract::{
     Capacity, ClusterArn, FailoverRecord, FailoverRecords, PromotionMode, Region, RunPlan, ScaleRequest,
-    ServiceSelection, ShiftRequest, StepRequest, Traffic, WeightedRecords, normal_dns_name,
+    ServiceSelection, ShiftRequest, StepRequest, Traffic, TrafficDials, WeightedRecords, normal_dns_name,
 };
 use failover::recovery_plan::RecoveryPlan;
 
@@ -243,27 +243,9 @@ impl Place<'_> {
             On::HealthChecks => self.zones().map(|_| self.global("route53", "healthcheck/*")).collect(),
             On::Buckets => self.objects().map(|(bucket, _)| self.global("s3", bucket)).collect(),
             On::Objects => self.objects().map(|(bucket, key)| self.global("s3", &format!("{bucket}/{key}"))).collect(),
-            On::RoutingControls => self.named_by_shifts(|traffic| match traffic {
-                Traffic::RoutingControl(controls) => controls.controls.values().cloned().collect(),
-                Traffic::FailoverRecords(_)
-                | Traffic::WeightedRecords(_)
-                | Traffic::StandbyObject(_)
-                | Traffic::TrafficDial(_) => Vec::new(),
-            }),
-            On::EndpointGroups => self.named_by_shifts(|traffic| match traffic {
-                Traffic::TrafficDial(dials) => dials.endpoint_groups.values().cloned().collect(),
-                Traffic::FailoverRecords(_)
-                | Traffic::WeightedRecords(_)
-                | Traffic::StandbyObject(_)
-                | Traffic::RoutingControl(_) => Vec::new(),
-            }),
-            On::Accelerators => self.named_by_shifts(|traffic| match traffic {
-                Traffic::TrafficDial(dials) => dials.accelerator().into_iter().map(str::to_owned).collect(),
-                Traffic::FailoverRecords(_)
-                | Traffic::WeightedRecords(_)
-                | Traffic::StandbyObject(_)
-                | Traffic::RoutingControl(_) => Vec::new(),
-            }),
+            On::RoutingControls => self.routing_controls().collect(),
+            On::EndpointGroups => self.dials().flat_map(|dials| dials.endpoint_groups.values().cloned()).collect(),
+            On::Accelerators => self.dials().filter_map(|dials| dials.accelerator().ok()).map(str::to_owned).collect(),
         };
         vec![(found, Context::new())]
     }
@@ -388,8 +370,25 @@ impl Place<'_> {
         })
     }
 
-    fn named_by_shifts(&self, named: impl Fn(&Traffic) -> Vec<String>) -> BTreeSet<String> {
-        self.run.shifts.iter().flat_map(|shift| named(&shift.traffic)).collect()
+    fn routing_controls(&self) -> impl Iterator<Item = String> {
+        let controls = self.run.shifts.iter().filter_map(|ShiftRequest { traffic, .. }| match traffic {
+            Traffic::RoutingControl(controls) => Some(controls.controls.values().cloned()),
+            Traffic::FailoverRecords(_)
+            | Traffic::WeightedRecords(_)
+            | Traffic::StandbyObject(_)
+            | Traffic::TrafficDial(_) => None,
+        });
+        controls.flatten()
+    }
+
+    fn dials(&self) -> impl Iterator<Item = &TrafficDials> {
+        self.run.shifts.iter().filter_map(|ShiftRequest { traffic, .. }| match traffic {
+            Traffic::TrafficDial(dials) => Some(dials),
+            Traffic::FailoverRecords(_)
+            | Traffic::WeightedRecords(_)
+            | Traffic::StandbyObject(_)
+            | Traffic::RoutingControl(_) => None,
+        })
     }
 
     fn zone(&self, id: &str) -> String {

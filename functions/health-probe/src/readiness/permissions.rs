@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_iam::operation::simulate_principal_policy::SimulatePrincipalPolicyOutput;
-use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType};
+use aws_sdk_iam::types::{
+    ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType, ResourceSpecificResult,
+};
 use failover::contract::{Finding, RunPlan};
 use failover::env::millis;
 use failover::recovery_plan::RecoveryPlan;
@@ -126,7 +128,7 @@ fn read(answer: &SimulatePrincipalPolicyOutput) -> Answer {
     if denied.iter().filter(implicit).count() == denied.len() {
         let of_resources = |result: &EvaluationResult| -> Vec<String> {
             let each = result.resource_specific_results().iter();
-            each.flat_map(|one| one.missing_context_values()).cloned().collect()
+            each.flat_map(ResourceSpecificResult::missing_context_values).cloned().collect()
         };
         let mut missing: Vec<String> = denied
             .iter()
@@ -190,7 +192,7 @@ fn judge(function: &str, answers: &[(Question, Answer)]) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_iam::types::{PolicyEvaluationDecisionType as Decision, ResourceSpecificResult};
+    use aws_sdk_iam::types::PolicyEvaluationDecisionType as Decision;
     use failover::contract::Severity;
 
     use super::*;

@@ -117,9 +117,9 @@ mod tests {
 
     use super::*;
 
-    fn table(status: &str, strong: bool, replicas: &[(&str, &str)]) -> Seen {
+    fn table(status: &str, strong: bool, replicas: &[(&str, &str)]) -> Table {
         let replicas = replicas.iter().map(|(region, status)| ((*region).to_owned(), (*status).to_owned()));
-        Ok(Some(Table { status: status.to_owned(), strong, replicas: replicas.collect() }))
+        Table { status: status.to_owned(), strong, replicas: replicas.collect() }
     }
 
     fn failed(code: &str) -> Seen {
@@ -129,10 +129,10 @@ mod tests {
     #[test]
     fn a_table_works_while_it_is_active_or_updating_and_no_otherwise() {
         for (seen, severity) in [
-            (table("ACTIVE", false, &[]), Severity::Ok),
-            (table("UPDATING", false, &[]), Severity::Ok),
-            (table("DELETING", false, &[]), Severity::Blocker),
-            (table("INACCESSIBLE_ENCRYPTION_CREDENTIALS", false, &[]), Severity::Blocker),
+            (Ok(Some(table("ACTIVE", false, &[]))), Severity::Ok),
+            (Ok(Some(table("UPDATING", false, &[]))), Severity::Ok),
+            (Ok(Some(table("DELETING", false, &[]))), Severity::Blocker),
+            (Ok(Some(table("INACCESSIBLE_ENCRYPTION_CREDENTIALS", false, &[]))), Severity::Blocker),
             (Ok(None), Severity::Blocker),
             (failed("ResourceNotFoundException"), Severity::Blocker),
             (failed("AccessDeniedException"), Severity::Unknown),
@@ -147,10 +147,14 @@ mod tests {
         let here = Region::parse("eu-west-1").expect("a Region");
         let north = [("eu-north-1", "ACTIVE")];
         for (seen, severity, words) in [
-            (table("ACTIVE", false, &[]), Severity::Ok, "stands in eu-west-1 alone"),
-            (table("ACTIVE", true, &north), Severity::Ok, "agrees with eu-north-1"),
-            (table("ACTIVE", true, &[("eu-north-1", "DELETING")]), Severity::Warning, "eu-north-1 is DELETING"),
-            (table("ACTIVE", false, &north), Severity::Blocker, "eu-north-1"),
+            (Ok(Some(table("ACTIVE", false, &[]))), Severity::Ok, "stands in eu-west-1 alone"),
+            (Ok(Some(table("ACTIVE", true, &north))), Severity::Ok, "agrees with eu-north-1"),
+            (
+                Ok(Some(table("ACTIVE", true, &[("eu-north-1", "DELETING")]))),
+                Severity::Warning,
+                "eu-north-1 is DELETING",
+            ),
+            (Ok(Some(table("ACTIVE", false, &north))), Severity::Blocker, "eu-north-1"),
             (Ok(None), Severity::Unknown, "no table"),
             (failed("AccessDeniedException"), Severity::Unknown, "AccessDeniedException"),
         ] {
