@@ -20,8 +20,6 @@ use tokio::sync::Mutex;
 const SEED: u64 = 20_261_121;
 /// How long a state is held in which a run is stopped: more than the stage needs to see it.
 const HOLD: Duration = Duration::from_millis(1_200);
-/// What a question's message says before the token.
-const TOKEN: &str = "--task-token ";
 
 /// Every page, the ways through it that are run here besides its unmarked blocks, and how many of its blocks are not run.
 const PAGES: [(&str, &[&str], usize); 9] = [
