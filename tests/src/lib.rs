@@ -1,6 +1,8 @@
 //! What the integration tests share: a local AWS to run against, and the toolbox of a function that talks to it.
 
 pub mod local_lambda;
+pub mod markdown;
+pub mod runbook;
 pub mod template;
 
 use std::collections::BTreeMap;
