@@ -98,11 +98,23 @@ pub struct LedgerItem {
     pub attributes: BTreeMap<String, String>,
 }
 
+/// Whether an operation is a fence: a database's isolation, or the scaling of services to nothing.
+#[must_use]
+pub fn is_fence(operation_id: &str) -> bool {
+    operation_id.contains("#isolate-aurora#") || operation_id.contains("#scale-ecs#fence/")
+}
+
 impl LedgerItem {
     /// Whether this is the plan's item.
     #[must_use]
     pub fn is_plan(&self) -> bool {
         self.operation_id.starts_with(PLAN_PREFIX)
+    }
+
+    /// Whether this is the operation of a fence.
+    #[must_use]
+    pub fn is_fence(&self) -> bool {
+        is_fence(&self.operation_id)
     }
 
     /// The failover and the step that an operation belongs to.

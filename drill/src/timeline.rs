@@ -10,6 +10,7 @@ use crate::gateway::{Call, Outcome};
 use crate::moment::Moment;
 use crate::orchestrator::function_of;
 use crate::stage::Run;
+use crate::state::is_fence;
 
 /// The function behind alarms, decisions and conclusions.
 const PROBE: &str = "health-probe";
@@ -17,6 +18,9 @@ const PROBE: &str = "health-probe";
 const TRIGGER: &str = "trigger";
 /// The operations in which the probe itself writes something down: no steps of their own.
 const OF_PROBE: [&str; 3] = [TRIGGER, "decide", "fences"];
+/// The step that isolates a database, and the function that does it.
+const ISOLATION: &str = "isolate-aurora";
+const PROMOTION: &str = "promote-aurora";
 /// The state in which every step's request is sent as a preflight.
 const CHECK: &str = "Check";
 /// DynamoDB's answer to a write whose condition does not hold.
@@ -256,9 +260,13 @@ fn operations(run: &Run, calls: &[&Call], end: Moment) -> Vec<Span> {
         let Some((step, at)) = step_of(&write.operation_id).map(|step| (step, Moment::from(call.at))) else { continue };
         let place = spans.iter().position(|span| span.operation_id.as_ref() == Some(&write.operation_id));
         let place = place.unwrap_or_else(|| {
-            let fences = run.fences(&write.operation_id);
-            let mut span = Span::new(if fences { format!("fence: {step}") } else { step.to_owned() }, at, end);
-            (span.function, span.operation_id) = (Some(step.to_owned()), Some(write.operation_id.clone()));
+            let mut span = Span::new(
+                if is_fence(&write.operation_id) { format!("fence: {step}") } else { step.to_owned() },
+                at,
+                end,
+            );
+            span.function = Some(if step == ISOLATION { PROMOTION } else { step }.to_owned());
+            span.operation_id = Some(write.operation_id.clone());
             spans.push(span);
             spans.len() - 1
         });
@@ -433,7 +441,7 @@ mod tests {
         let mut calls = recorded::calls();
         let claim = calls.iter().position(|call| call.ledger.is_some() && function_of(call) == Some("scale-ecs"));
         let mut fence = calls[claim.unwrap()].clone();
-        let id = format!("{}#scale-ecs#eu-central-1/trading-frankfurt", recorded::run().failover_id());
+        let id = format!("{}#scale-ecs#fence/eu-central-1/trading-frankfurt", recorded::run().failover_id());
         fence.ledger.as_mut().unwrap().operation_id = id;
         let mut look = recorded::call_of("scale-ecs", "ecs", "DescribeServices", Outcome::NoAnswer);
         (look.at, look.region) = (fence.at + std::time::Duration::from_millis(1), "eu-central-1".to_owned());

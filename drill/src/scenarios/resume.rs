@@ -31,7 +31,7 @@ const STOPS: [Stop; 7] = [
     held("Check", "shift-dns", "ListResourceRecordSets", ""),
     Stop { place: "Fence", held_by: None },
     held("JudgeFences", "health-probe", "UpdateItem", "#fences"),
-    held("Act", "promote-aurora", "UpdateItem", "#promote-aurora#arn:aws:rds:eu-west-1"),
+    held("Act", "promote-aurora", "UpdateItem", "#promote-aurora#"),
     held("Shifts", "shift-dns", "UpdateItem", "#shift-dns#"),
     held("Conclude", "health-probe", "UpdateItem", "\"succeeded\""),
 ];

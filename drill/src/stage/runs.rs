@@ -66,13 +66,6 @@ impl Run {
         self.execution.failover_id()
     }
 
-    /// Whether an operation is a fence: of a step that else works in the target Region, about one that is left.
-    #[must_use]
-    pub fn fences(&self, operation_id: &str) -> bool {
-        let in_target = self.target.is_some_and(|target| operation_id.contains(target.region()));
-        !in_target && Site::THREE.iter().any(|site| operation_id.contains(site.region()))
-    }
-
     /// Whether an alarm started it, not a person.
     #[must_use]
     pub fn by_alarm(&self) -> bool {

@@ -14,7 +14,7 @@ pub fn ledger_complete(evidence: &Evidence, run: &Run, steps: &[&str]) -> Check 
         if let Some((failover, step)) = item.failover_and_step()
             && failover == run.failover_id()
             // Whether a fence was completed is a matter of luck, and told by the checks on fencing.
-            && !run.fences(&item.operation_id)
+            && !item.is_fence()
         {
             found.entry(step).or_default().push(&item.status);
         }

@@ -328,7 +328,7 @@ fn a_fences_operation_may_be_left_open_and_the_targets_may_not() {
         evidence.ledger.push(item);
         ledger_complete(&evidence, &evidence.runs[0], &["promote-aurora", "scale-ecs", "shift-dns", "trigger"]).passed
     };
-    assert!(with("eu-central-1/trading-frankfurt"));
+    assert!(with("fence/eu-central-1/trading-frankfurt"));
     assert!(!with("eu-west-1/trading-ireland"));
 }
 
