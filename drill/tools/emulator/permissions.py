@@ -64,6 +64,8 @@ def resource(service, method, path, headers, body, params, region, account):
         arns = ecs_services(body, region, account)
     elif service == "route53" and "/change/" in path:
         arns = ["arn:aws:route53:::change/" + path.rsplit("/", 1)[-1]]
+    elif service == "route53" and "/healthcheck/" in path:
+        arns = ["arn:aws:route53:::healthcheck/" + path.rsplit("/", 1)[-1]]
     if arns:
         return Resources(arns)
     return emulated_resource(service, method, path, headers, body, params, region, account)
