@@ -62,9 +62,10 @@ def resource(service, method, path, headers, body, params, region, account):
         return "*"
     elif service == "ecs" and operation in ("DescribeServices", "UpdateService"):
         arns = ecs_services(body, region, account)
-    elif service == "route53" and ("/change/" in path or "/healthcheck/" in path):
-        kind, identifier = path.rstrip("/").rsplit("/", 2)[-2:]
-        arns = [f"arn:aws:route53:::{kind}/{identifier}"]
+    elif service == "route53" and "/change/" in path:
+        arns = ["arn:aws:route53:::change/" + path.rsplit("/", 1)[-1]]
+    elif service == "route53" and "/healthcheck/" in path:
+        arns = ["arn:aws:route53:::healthcheck/" + path.rsplit("/", 1)[-1]]
     if arns:
         return Resources(arns)
     return emulated_resource(service, method, path, headers, body, params, region, account)
