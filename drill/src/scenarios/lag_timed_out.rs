@@ -42,7 +42,7 @@ impl Scenario for LagTimedOut {
         for run in &evidence.runs {
             checks.extend([
                 verdict::gave_up(run, "unanswered questions"),
-                verdict::people_told(run, &["considered", "failed"]),
+                verdict::people_told(run, &["considered", "FAILED"]),
                 verdict::ledger_complete(evidence, run, &["trigger"]),
                 verdict::asked_repeatedly(run),
             ]);

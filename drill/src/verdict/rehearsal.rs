@@ -64,7 +64,9 @@ fn actions(run: &Run, status: &str) -> BTreeMap<String, Value> {
     let answers = run.history.iter().map(|event| &event.output["Payload"]).filter(|answer| answer["status"] == status);
     let action = |answer: &Value| {
         let id = answer["operation_id"].as_str()?.strip_prefix(&own)?;
-        Some((id.to_owned(), answer["action"].clone()))
+        // A record change's comment names the failover, which differs.
+        let text = answer["action"].to_string().replace(run.failover_id(), "this failover");
+        Some((id.to_owned(), serde_json::from_str(&text).ok()?))
     };
     answers.filter_map(action).collect()
 }
