@@ -107,12 +107,13 @@ impl Event {
         if !(fields.contains_key("planArn") || fields.contains_key("executionId")) {
             return Ok(None);
         }
-        contract::parse(payload.clone()).map(Some).map_err(|error| match error {
-            Error::InvalidRequest { field, problem } => {
+        contract::parse(payload.clone()).map(Some).map_err(|error| {
+            if let Error::InvalidRequest { field, problem } = error {
                 let found = fields.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
                 Error::InvalidRequest { field, problem: format!("{problem}; the event of Region switch has {found}") }
+            } else {
+                error
             }
-            other => other,
         })
     }
 
@@ -213,9 +214,12 @@ impl RegionSwitch {
             return Err(invalid("ecs.capacity.percent_of_source", problem));
         }
         if let Some(seconds) = self.fence_timeout_seconds {
-            contract::check_timeout(seconds).map_err(|error| match error {
-                Error::InvalidRequest { problem, .. } => invalid("fence_timeout_seconds", problem),
-                other => other,
+            contract::check_timeout(seconds).map_err(|error| {
+                if let Error::InvalidRequest { problem, .. } = error {
+                    invalid("fence_timeout_seconds", problem)
+                } else {
+                    error
+                }
             })?;
         }
         self.traffic.as_ref().map_or(Ok(()), |traffic| contract::check_traffic("traffic", traffic))
@@ -365,8 +369,5 @@ fn config(problem: String) -> Error {
 }
 
 fn within_variable(error: Error) -> Error {
-    match error {
-        Error::InvalidRequest { field, problem } => config(format!("{field}: {problem}")),
-        other => other,
-    }
+    if let Error::InvalidRequest { field, problem } = error { config(format!("{field}: {problem}")) } else { error }
 }

@@ -52,7 +52,7 @@ fn resolve(value: &Value, all: bool) -> String {
             }
             PARAMETERS.iter().fold(text, |text, (name, set)| text.replace(&format!("${{{name}}}"), set))
         }
-        other => panic!("cannot resolve {other}"),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_)) => panic!("cannot resolve {other}"),
     }
 }
 

@@ -66,7 +66,7 @@ impl Scenario for BothRegionsTriggerAtOnce {
         for one in others {
             for run in &one.runs {
                 checks.push(verdict::refused(run, "under way"));
-                checks.push(verdict::people_told(run, &["failed"]));
+                checks.push(verdict::people_told(run, &["FAILED"]));
                 checks.push(verdict::ledger_complete(one, run, &[]));
             }
         }

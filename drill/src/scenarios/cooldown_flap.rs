@@ -46,7 +46,8 @@ impl Scenario for CooldownFlap {
         // The first of them would lead back; only the cooldown holds the second, since the Region is lost again.
         let (moves, held): (Vec<_>, Vec<_>) = evidence.runs.iter().partition(|run| run.target.is_some());
         checks.extend(moves.into_iter().flat_map(|run| well_run(evidence, run)));
-        for (run, reason) in held.into_iter().zip(["moving back is ordered by a person", "the cooldown keeps alarms from"])
+        for (run, reason) in
+            held.into_iter().zip(["moving back is ordered by a person", "the cooldown keeps alarms from"])
         {
             checks.extend(stood_down(evidence, run, reason));
         }

@@ -120,7 +120,7 @@ fn declined(evidence: &Evidence) -> Vec<Check> {
         checks.extend([
             verdict::refused(run, "declined"),
             verdict::asked_for_the_fences(evidence, run, Site::Primary),
-            verdict::people_told(run, &["considered", "started", "failed"]),
+            verdict::people_told(run, &["considered", "started", "FAILED"]),
             verdict::ledger_complete(evidence, run, &["trigger", "decide", "fences"]),
         ]);
     }

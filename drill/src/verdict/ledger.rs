@@ -19,7 +19,10 @@ pub fn ledger_complete(evidence: &Evidence, run: &Run, steps: &[&str]) -> Check 
             found.entry(step).or_default().push(&item.status);
         }
     }
-    let expected: BTreeMap<&str, Vec<&str>> = steps.iter().map(|step| (*step, vec!["completed"])).collect();
+    let mut expected: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for step in steps {
+        expected.entry(*step).or_default().push("completed");
+    }
     let claim = format!("the ledger holds one completed operation for each step of {}", run.failover_id());
     let text = found.iter().map(|(step, statuses)| format!("{step} {}", statuses.join(" + ")));
     Check::new(claim, found == expected, listed(text))
