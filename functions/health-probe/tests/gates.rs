@@ -192,7 +192,7 @@ async fn of_three_regions_the_preferred_one_that_is_near_enough_is_chosen() {
     assert_eq!((&decided["run"]["source_region"], &decided["run"]["target_region"]), (&json!(HOME), &json!(STANDBY)));
 }
 
-fn fences(ends: Value, policy: &str) -> Value {
+fn fences(ends: &Value, policy: &str) -> Value {
     let mut run = event("conclude-succeeded")["run"].clone();
     run["fencing"] = json!(policy);
     run["fences"] = ends.as_array().expect("a list").iter().map(|end| end["call"].clone()).collect();
@@ -238,13 +238,13 @@ async fn the_outcome_of_each_fence_is_judged_and_written_down() {
     for (status, policy, verdict) in
         [("done", "required", "go_on"), ("in_progress", "required", "ask"), ("in_progress", "best_effort", "go_on")]
     {
-        let judged = answer(&aws, fences(json!([fence(status)]), policy)).await;
+        let judged = answer(&aws, fences(&json!([fence(status)]), policy)).await;
         assert_eq!(judged["verdict"], verdict, "{judged}");
         assert_eq!(judged["notification"].is_null(), verdict != "ask", "{judged}");
     }
     let record = aws.ledger_item("alarm-0123456789abcdef01234567#fences").expect("written down");
     assert!(record["result"].to_string().contains("confirmed"), "{record}");
-    let mut short = fences(json!([fence("done")]), "required");
+    let mut short = fences(&json!([fence("done")]), "required");
     short["ends"] = json!([]);
     let error = invoke(&aws, short).await.expect_err("an end is missing");
     assert!(error.to_string().starts_with("ends: "), "{error}");
@@ -254,7 +254,7 @@ async fn the_outcome_of_each_fence_is_judged_and_written_down() {
 async fn the_promotion_waits_until_the_writer_lease_has_run_out_and_the_target_gets_it() {
     let aws = FakeAws::new();
     under_way(&aws, Some((HOME, 30)));
-    let mut request = fences(json!([fence("done")]), "required");
+    let mut request = fences(&json!([fence("done")]), "required");
     request["run"]["writer_lease_seconds"] = json!(180);
     let waits = answer(&aws, request.clone()).await;
     assert_eq!(waits["verdict"], "wait", "{waits}");

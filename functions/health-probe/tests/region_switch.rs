@@ -1,6 +1,5 @@
 //! `health-probe` as the last block of a Region switch plan: a Region that serves is a success, anything else an error
 //! that has Region switch ask again (X9).
-#![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
 mod common;
 
