@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use failover::contract::{self, ExecutionInput, ProbeRequest, Traffic};
 use failover::recovery_plan::RecoveryPlan;
+use failover::region_switch::Event;
 use failover_tests::markdown::{Block, blocks, files, links, short_path};
 use failover_tests::{project_root, runbook};
 use serde_json::Value;
@@ -53,6 +54,8 @@ fn every_json_of_the_documentation_is_what_the_program_reads() {
             contract::parse::<ExecutionInput>(value.clone()).map(drop)
         } else if has("command") {
             contract::parse::<ProbeRequest>(value.clone()).map(drop)
+        } else if has("planArn") {
+            Event::of(&value).map(|event| assert!(event.is_some(), "{at} is no event of Region switch"))
         } else {
             assert!(has("Statement"), "{at} is nothing that a test knows to read: {value}");
             continue;
