@@ -79,7 +79,8 @@ const CHECKED: (&str, Field) = ("/status", Is("checked"));
 const FIRST_CHECK: (&str, Field) = ("/findings/0/check", Is("step-can-run"));
 const STARTED: (&str, Field) = ("/records/0/outcome", Is("started"));
 const IGNORED: (&str, Field) = ("/records/0/outcome", Is("ignored"));
-const FAIL_OVER: (&str, Field) = ("/decision", Is("fail_over"));
+/// What `decide` answers first: the checks to make before it decides (X4).
+const CHECK_FIRST: (&str, Field) = ("/message", Contains("checks are made before it is decided"));
 const INVALID: &str = "Failover.InvalidRequest";
 const REFUSED: &str = "Failover.Refused";
 const INCIDENT: &str = "alarm-0123456789abcdef01234567";
@@ -201,9 +202,9 @@ const HEALTH_PROBE: &[Sample] = &[
     sample("health-probe", "trigger-malformed", Error(INVALID, &["Records[1].Sns.Message"])).that_calls(START),
     sample("health-probe", "trigger-not-an-alarm", Error(INVALID, &["Records[0].Sns.Message"])),
     sample("health-probe", "decide-alarm", Answer(&[("/decision", Is("wait")), ("/run", IsNull)])),
-    sample("health-probe", "decide-switchover", Answer(&[FAIL_OVER, ("/run/target_region", Is("eu-west-1"))])),
-    sample("health-probe", "decide-failback", Answer(&[FAIL_OVER, ("/run/target_region", Is("eu-central-1"))])),
-    sample("health-probe", "decide-dry-run", Answer(&[FAIL_OVER, ("/run/dry_run", IsTrue)])),
+    sample("health-probe", "decide-switchover", Answer(&[CHECK_FIRST, ("/checks/0/request/run/preflight", IsTrue)])),
+    sample("health-probe", "decide-failback", Answer(&[CHECK_FIRST, ("/checks/0/request/run/preflight", IsTrue)])),
+    sample("health-probe", "decide-dry-run", Answer(&[CHECK_FIRST, ("/checks/0/request/run/preflight", IsTrue)])),
     sample("health-probe", "decide-broken-plan", Error(INVALID, &["plan_document.detection.endpoints", "eu-west-1"])),
     sample("health-probe", "decide-wrong-region", Error(INVALID, &["input.trigger.target_region", "us-east-1"])),
     sample("health-probe", "conclude-succeeded", Answer(&[DONE, ("/report/target_healthy", IsTrue)]))
