@@ -70,8 +70,12 @@ impl Orchestrator {
         named_in(call).is_some_and(|(suffix, _)| suffix == self.workload.suffix())
     }
 
+    /// One for each Region: the emulator names a stack's roles by it, and roles are not Regional.
     fn stack_name(self) -> String {
-        format!("failover-{}", self.workload)
+        match self.site {
+            Site::Standby => format!("failover-{}", self.workload),
+            Site::Primary | Site::Reserve => format!("failover-{}-{}", self.workload, self.site.region()),
+        }
     }
 
     /// What the plan names for moving traffic beside DNS records.
