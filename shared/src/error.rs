@@ -225,6 +225,12 @@ impl Error {
         }
     }
 
+    /// A request, event or plan that cannot be used because of one of its fields.
+    #[must_use]
+    pub fn invalid(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::InvalidRequest { field: field.into(), problem: problem.into() }
+    }
+
     /// A read that failed. Reads change nothing, so their outcome is never unknown.
     #[must_use]
     pub fn from_read(doing: impl Into<String>, source: CallError) -> Self {

@@ -174,13 +174,13 @@ impl RecoveryPlan {
     pub fn parse(document: &str) -> Result<Self, Error> {
         if document.len() > MAX_DOCUMENT_BYTES {
             let found = document.len();
-            return Err(invalid(
+            return Err(Error::invalid(
                 "plan_document",
                 format!("expected at most {MAX_DOCUMENT_BYTES} bytes, found {found}"),
             ));
         }
         let value = serde_json::from_str(document)
-            .map_err(|error| invalid("plan_document", format!("is not JSON: {error}")))?;
+            .map_err(|error| Error::invalid("plan_document", format!("is not JSON: {error}")))?;
         let plan: Self = contract::parse_at("plan_document", value)?;
         plan.check()?;
         Ok(plan)
@@ -211,14 +211,14 @@ impl RecoveryPlan {
     fn check(&self) -> Result<(), Error> {
         self.check_regions()?;
         if self.aurora.is_empty() && self.ecs.is_empty() && self.traffic.is_empty() {
-            return Err(invalid(
+            return Err(Error::invalid(
                 "plan_document",
                 "names nothing to fail over: aurora, ecs and traffic are all empty".to_owned(),
             ));
         }
         self.check_detection()?;
         if self.max_run_seconds == 0 {
-            return Err(invalid("plan_document.max_run_seconds", "has to be at least 1".to_owned()));
+            return Err(Error::invalid("plan_document.max_run_seconds", "has to be at least 1".to_owned()));
         }
         within("plan_document.fencing.timeout_seconds", self.fencing.timeout_seconds, 1..=LONGEST_FENCE_SECONDS)?;
         if let Some(seconds) = self.writer_lease_seconds {
@@ -236,13 +236,16 @@ impl RecoveryPlan {
 
     fn check_regions(&self) -> Result<(), Error> {
         if self.standby_regions.is_empty() {
-            return Err(invalid("plan_document.standby_regions", "is empty: name at least one Region".to_owned()));
+            return Err(Error::invalid(
+                "plan_document.standby_regions",
+                "is empty: name at least one Region".to_owned(),
+            ));
         }
         let regions: Vec<&Region> = self.regions().collect();
         for (index, region) in self.standby_regions.iter().enumerate() {
             if regions[..=index].contains(&region) {
-                return Err(invalid(
-                    &format!("plan_document.standby_regions[{index}]"),
+                return Err(Error::invalid(
+                    format!("plan_document.standby_regions[{index}]"),
                     format!("{region} is named before, as home or standby Region"),
                 ));
             }
@@ -255,17 +258,17 @@ impl RecoveryPlan {
         self.check_every_region("detection.endpoints", &detection.endpoints)?;
         for (region, url) in &detection.endpoints {
             if !(url.starts_with("https://") || url.starts_with("http://")) {
-                return Err(invalid(
-                    &format!("plan_document.detection.endpoints.{region}"),
+                return Err(Error::invalid(
+                    format!("plan_document.detection.endpoints.{region}"),
                     format!("expected an http or https URL, found {url:?}"),
                 ));
             }
         }
         if detection.interval_seconds == 0 {
-            return Err(invalid("plan_document.detection.interval_seconds", "has to be at least 1".to_owned()));
+            return Err(Error::invalid("plan_document.detection.interval_seconds", "has to be at least 1".to_owned()));
         }
         if detection.give_up_seconds < detection.window_seconds {
-            return Err(invalid(
+            return Err(Error::invalid(
                 "plan_document.detection.give_up_seconds",
                 format!("is shorter than window_seconds ({})", detection.window_seconds),
             ));
@@ -278,8 +281,8 @@ impl RecoveryPlan {
         self.check_every_region(&field, &aurora.clusters)?;
         for (region, arn) in &aurora.clusters {
             if arn.region() != *region {
-                return Err(invalid(
-                    &format!("plan_document.{field}.{region}"),
+                return Err(Error::invalid(
+                    format!("plan_document.{field}.{region}"),
                     format!("the cluster stands in another Region: {arn}"),
                 ));
             }
@@ -289,8 +292,8 @@ impl RecoveryPlan {
             self.check_every_region(&format!("aurora[{index}].security_groups"), &aurora.security_groups)?;
         }
         if aurora.unplanned_mode == PromotionMode::Switchover {
-            return Err(invalid(
-                &format!("plan_document.aurora[{index}].unplanned_mode"),
+            return Err(Error::invalid(
+                format!("plan_document.aurora[{index}].unplanned_mode"),
                 "a switchover needs both Regions; use \"failover\" or \"detach\"".to_owned(),
             ));
         }
@@ -303,8 +306,8 @@ impl RecoveryPlan {
             // A failover has one operation for each of them.
             let key = traffic.key();
             if let Some(first) = self.traffic.iter().take(index).position(|other| other.key() == key) {
-                return Err(invalid(
-                    &format!("plan_document.traffic[{index}]"),
+                return Err(Error::invalid(
+                    format!("plan_document.traffic[{index}]"),
                     format!("is {key}, as traffic[{first}] is already: name all of it there"),
                 ));
             }
@@ -321,11 +324,11 @@ impl RecoveryPlan {
             let field = format!("plan_document.traffic[{index}].standby_object");
             if !all_fit {
                 let found = self.regions_in_words();
-                return Err(invalid(&field, format!("moves traffic between two Regions; the plan has {found}")));
+                return Err(Error::invalid(field, format!("moves traffic between two Regions; the plan has {found}")));
             }
             if !self.has(&object.region) {
                 let problem = "is neither the home Region nor a standby Region".to_owned();
-                return Err(invalid(&format!("{field}.region"), problem));
+                return Err(Error::invalid(format!("{field}.region"), problem));
             }
         }
         for (field, regions) in traffic.regions() {
@@ -346,7 +349,7 @@ impl RecoveryPlan {
     fn check_covers(&self, field: &str, named: &[&Region]) -> Result<(), Error> {
         for region in self.regions() {
             if !named.contains(&region) {
-                return Err(invalid(&format!("plan_document.{field}"), format!("has no entry for {region}")));
+                return Err(Error::invalid(format!("plan_document.{field}"), format!("has no entry for {region}")));
             }
         }
         self.check_no_stranger(field, named)
@@ -354,8 +357,8 @@ impl RecoveryPlan {
 
     fn check_no_stranger(&self, field: &str, named: &[&Region]) -> Result<(), Error> {
         match named.iter().find(|region| !self.has(region)) {
-            Some(stranger) => Err(invalid(
-                &format!("plan_document.{field}.{stranger}"),
+            Some(stranger) => Err(Error::invalid(
+                format!("plan_document.{field}.{stranger}"),
                 "is neither the home Region nor a standby Region".to_owned(),
             )),
             None => Ok(()),
@@ -367,9 +370,5 @@ fn within(field: &str, value: u32, range: std::ops::RangeInclusive<u32>) -> Resu
     if range.contains(&value) {
         return Ok(());
     }
-    Err(invalid(field, format!("expected {} to {}, found {value}", range.start(), range.end())))
-}
-
-fn invalid(field: &str, problem: String) -> Error {
-    Error::InvalidRequest { field: field.to_owned(), problem }
+    Err(Error::invalid(field, format!("expected {} to {}, found {value}", range.start(), range.end())))
 }

@@ -137,7 +137,7 @@ impl Event {
     }
 
     fn unfit(&self, instead: &str) -> Error {
-        invalid("action", format!("this function does nothing for {:?}: {instead}", self.action.as_str()))
+        Error::invalid("action", format!("this function does nothing for {:?}: {instead}", self.action.as_str()))
     }
 
     /// Without a generation: the step is refused while a failover of the orchestrator itself is under way. As started by
@@ -199,24 +199,24 @@ impl RegionSwitch {
             for (region, arn) in &aurora.clusters {
                 if arn.region() != *region {
                     let problem = format!("the cluster stands in another Region: {arn}");
-                    return Err(invalid(&format!("aurora.clusters.{region}"), problem));
+                    return Err(Error::invalid(format!("aurora.clusters.{region}"), problem));
                 }
             }
             if aurora.unplanned_mode == PromotionMode::Switchover {
                 let problem = "a switchover needs both Regions; use \"failover\" or \"detach\"".to_owned();
-                return Err(invalid("aurora.unplanned_mode", problem));
+                return Err(Error::invalid("aurora.unplanned_mode", problem));
             }
         }
         if let Some(EcsPlan { clusters, capacity: PlannedCapacity::PercentOfSource { .. }, .. }) = &self.ecs
             && clusters.len() != 2
         {
             let problem = "needs two Regions in ecs.clusters: the event does not say which one is left".to_owned();
-            return Err(invalid("ecs.capacity.percent_of_source", problem));
+            return Err(Error::invalid("ecs.capacity.percent_of_source", problem));
         }
         if let Some(seconds) = self.fence_timeout_seconds {
             contract::check_timeout(seconds).map_err(|error| {
                 if let Error::InvalidRequest { problem, .. } = error {
-                    invalid("fence_timeout_seconds", problem)
+                    Error::invalid("fence_timeout_seconds", problem)
                 } else {
                     error
                 }
@@ -329,7 +329,7 @@ fn part<'a, T>(name: &str, found: Option<&'a T>) -> Result<&'a T, Error> {
 fn entry<'a, T>(field: &str, map: &'a BTreeMap<Region, T>, region: &Region) -> Result<&'a T, Error> {
     map.get(region).ok_or_else(|| {
         let known = map.keys().map(Region::as_str).collect::<Vec<_>>().join(", ");
-        invalid("targetRegion", format!("{region} is not in {field} of {VARIABLE}, which has {known}"))
+        Error::invalid("targetRegion", format!("{region} is not in {field} of {VARIABLE}, which has {known}"))
     })
 }
 
@@ -358,10 +358,6 @@ fn plan_arn<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
 fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Err(serde::de::Error::custom("is empty")) } else { Ok(text) }
-}
-
-fn invalid(field: &str, problem: String) -> Error {
-    Error::InvalidRequest { field: field.to_owned(), problem }
 }
 
 fn config(problem: String) -> Error {

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::aws_call::CallError;
-use crate::contract::{self, Finding, PlanName, RunContext, Severity, StepResponse, StepStatus, Timestamp};
+use crate::contract::{Finding, PlanName, RunContext, Severity, StepResponse, StepStatus, Timestamp};
 use crate::digest::sha256_hex;
 use crate::env::{Deadline, millis};
 use crate::error::{Disposition, Error, chain};
@@ -32,20 +32,12 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub trait Step {
     /// Its name, as in operation ids and traces.
     const NAME: &'static str;
-    /// Its request as it is sent, in which much may be left out.
-    type Wire: DeserializeOwned;
-    /// Its request, complete and checked. The same type where nothing can be left out.
+    /// Its request, complete and checked.
     type Request: Serialize;
     /// What it sees.
     type Observation: Serialize;
     /// What it does, fully specified, with the state it expects to find.
     type Action: Serialize + DeserializeOwned;
-
-    /// Fills in defaults and checks what the type cannot.
-    ///
-    /// # Errors
-    /// [`Error::InvalidRequest`] that names the field.
-    fn complete(&self, request: Self::Wire) -> Result<Self::Request, Error>;
 
     /// The failover the request belongs to.
     fn run_of(request: &Self::Request) -> &RunContext;
@@ -64,8 +56,14 @@ pub trait Step {
         true
     }
 
-    /// Checks beforehand what could stand in the way of the request (X4). Reads, changes nothing.
-    fn preflight(&self, request: &Self::Request) -> impl Future<Output = Vec<Finding>>;
+    /// Checks beforehand what could stand in the way of the request (X4). Reads, changes nothing. `decision` is what the
+    /// step would do if it were asked now; it says why if nothing was `seen`.
+    fn preflight(
+        &self,
+        request: &Self::Request,
+        decision: Finding,
+        seen: Option<&Self::Observation>,
+    ) -> impl Future<Output = Vec<Finding>>;
 
     /// Looks at AWS. `last` is the change this operation made last, if any.
     fn observe(
@@ -137,23 +135,9 @@ pub fn settle_time(call_timeout: Duration) -> Duration {
 pub async fn run<S: Step>(
     step: &S,
     tools: &Toolbox,
-    request: Value,
+    request: S::Request,
     deadline: Deadline,
 ) -> Result<StepResponse, Error> {
-    run_parsed(step, tools, contract::parse(request)?, deadline).await
-}
-
-/// Carries out one invocation of a step whose request was read already, to tell which step it is for.
-///
-/// # Errors
-/// As [`run`].
-pub async fn run_parsed<S: Step>(
-    step: &S,
-    tools: &Toolbox,
-    request: S::Wire,
-    deadline: Deadline,
-) -> Result<StepResponse, Error> {
-    let request = step.complete(request)?;
     let context = S::run_of(&request);
     let operation = Operation::of::<S>(&request, tools)?;
     tools.trace.annotate(&operation.failover_id);
@@ -172,19 +156,19 @@ pub async fn run_parsed<S: Step>(
 }
 
 /// The check that every step has: what it would do if it were asked now, by the decision of the real run.
-pub async fn check_decision<S: Step>(step: &S, tools: &Toolbox, request: &S::Request) -> Finding {
+fn check_decision<S: Step>(request: &S::Request, seen: &Result<S::Observation, Error>, now: Timestamp) -> Finding {
     const CHECK: &str = "step-can-run";
     let (name, subject) = (S::NAME, S::resource(request));
-    let seen = match step.observe(request, None).await {
+    let seen = match seen {
         Ok(seen) => seen,
         Err(error @ (Error::Transient { .. } | Error::OutcomeUnknown { .. })) => {
-            return Finding::unknown(CHECK, subject, chain(&error), "check again; see what AWS answers");
+            return Finding::unknown(CHECK, subject, chain(error), "check again; see what AWS answers");
         }
         Err(error) => {
-            return Finding::blocker(CHECK, subject, chain(&error), name, "remove the cause that the message names");
+            return Finding::blocker(CHECK, subject, chain(error), name, "remove the cause that the message names");
         }
     };
-    match S::plan(request, &seen, tools.env.now()) {
+    match S::plan(request, seen, now) {
         Plan::AlreadyDone { proof } => Finding::ok(CHECK, subject, format!("nothing to do: {proof}")),
         Plan::Act(_) => Finding::ok(CHECK, subject, "can be carried out"),
         Plan::Wait { reason, .. } => {
@@ -250,7 +234,9 @@ impl<S: Step> Invocation<'_, S> {
     /// The preflight: every check, and no write anywhere.
     async fn check(&self, operation: &Operation) -> StepResponse {
         let began = self.tools.env.now();
-        let findings = self.step.preflight(self.request).await;
+        let seen = self.step.observe(self.request, None).await;
+        let decision = check_decision::<S>(self.request, &seen, self.tools.env.now());
+        let findings = self.step.preflight(self.request, decision, seen.as_ref().ok()).await;
         let wrong = findings.iter().filter(|finding| finding.severity != Severity::Ok).count();
         StepResponse {
             status: StepStatus::Checked,

@@ -7,11 +7,12 @@ use std::time::Duration;
 use drill::gateway::{Effect, Matcher, Rule};
 use drill::moment::Moment;
 use drill::progress::Progress;
-use drill::stage::{Evidence, Order, QUESTION, Run, Stage};
+use drill::scenarios::failover_changes;
+use drill::stage::{Asks, Evidence, Order, QUESTION, Run, Stage};
 use drill::staging::{Fencing, Staging};
 use drill::tools::{Tools, build_functions, ensure_tools};
 use drill::verdict::{self, Check};
-use drill::world::{MAX_LAG_MS, MAX_RPO_MS, Site, WORKLOAD_SERVICES, Workload};
+use drill::world::{MAX_LAG_MS, MAX_RPO_MS, Site, Workload};
 use failover_tests::markdown::{Block, blocks, files, short_path};
 use failover_tests::runbook::{FOLDER, NO_LOCAL, Runbook, SHELL};
 use serde_json::{Value, json};
@@ -73,8 +74,8 @@ impl Scene {
     }
 
     /// Waits for the question, and answers the execution's name and the token, as they stand in the message.
-    async fn question(&mut self) -> (String, String) {
-        let question = self.stage.await_question().await.expect("a question");
+    async fn question(&mut self, asks: Asks) -> (String, String) {
+        let question = self.stage.await_question(asks).await.expect("the question");
         let executions = self.stage.orchestrator().executions().await.expect("executions");
         (executions.last().expect("one that asks").name.clone(), question.approve.task_token)
     }
@@ -115,17 +116,6 @@ fn serves_from(evidence: &Evidence, site: Site) -> Vec<Check> {
     checks
 }
 
-/// Each change of an unplanned failover whose fences reach nothing, once.
-fn failover_changes() -> [(&'static str, u32); 4] {
-    let services = u32::try_from(WORKLOAD_SERVICES.len()).expect("a few");
-    [
-        ("rds:FailoverGlobalCluster", 1),
-        ("application-autoscaling:RegisterScalableTarget", services),
-        ("ecs:UpdateService", services),
-        ("route53:ChangeResourceRecordSets", 1),
-    ]
-}
-
 fn fences_required() -> Staging {
     Staging { fencing: Fencing::Required, ..Staging::default() }
 }
@@ -136,7 +126,7 @@ async fn a_question_about_data_loss_is_approved_and_the_run_succeeds() {
     let mut scene = Scene::new(Staging::default()).await;
     scene.stage.fall_behind(MAX_RPO_MS + 1).await.expect("a lag");
     let ordered = scene.lose().await;
-    let (name, token) = scene.question().await;
+    let (name, token) = scene.question(Asks::Failover).await;
     let printed = scene.page("approve-or-decline", &["approve"], &[&name, &token]).await;
     assert!(printed.contains("SUCCEEDED"), "{printed}");
     scene.ended(ordered, Some(Site::Standby)).await;
@@ -151,7 +141,7 @@ async fn a_question_about_data_loss_is_declined_and_the_run_stands_down() {
     let mut scene = Scene::new(Staging::default()).await;
     scene.stage.fall_behind(MAX_RPO_MS + 1).await.expect("a lag");
     let ordered = scene.lose().await;
-    let (name, token) = scene.question().await;
+    let (name, token) = scene.question(Asks::Failover).await;
     scene.page("approve-or-decline", &["decline"], &[&name, &token]).await;
     let run = scene.ended(ordered, None).await;
     let evidence = scene.evidence().await;
@@ -167,7 +157,7 @@ async fn a_question_about_fences_is_approved_and_the_run_succeeds() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut scene = Scene::new(fences_required()).await;
     let ordered = scene.lose().await;
-    let (name, token) = scene.question().await;
+    let (name, token) = scene.question(Asks::Fencing).await;
     scene.page("approve-or-decline", &["approve"], &[&name, &token]).await;
     let run = scene.ended(ordered, Some(Site::Standby)).await;
     let evidence = scene.evidence().await;
@@ -180,10 +170,10 @@ async fn a_question_about_fences_is_declined_and_nothing_is_promoted() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut scene = Scene::new(fences_required()).await;
     let ordered = scene.lose().await;
-    let (name, token) = scene.question().await;
+    let (name, token) = scene.question(Asks::Fencing).await;
     let printed = scene.page("approve-or-decline", &["decline"], &[&name, &token]).await;
-    assert!(printed.contains("FAILED\tFailover.Refused"), "{printed}");
     let run = scene.ended(ordered, None).await;
+    assert!(printed.contains("FAILED\tFailover.Refused"), "{printed}; {:#?}", run.told);
     let evidence = scene.evidence().await;
     all_hold([verdict::refused(&run, "declined"), verdict::changes_made(&evidence, &[])]);
 }
@@ -214,17 +204,21 @@ async fn an_acknowledgement_ends_the_cooldown_and_the_next_alarm_is_admitted() {
     all_hold(serves_from(&scene.evidence().await, Site::Standby));
 }
 
+/// Whether it is in the printed JSON, which the emulator writes with spaces that AWS leaves out.
+fn says(printed: &str, field: &str) -> bool {
+    printed.replace("\": ", "\":").contains(field)
+}
+
 fn cooldowns(item: &Value) -> usize {
     item["cooldowns"]["M"].as_object().map_or(0, serde_json::Map::len)
 }
 
-#[ignore = "what its page prints is not what is expected yet; see with --ignored"]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_kill_switch_holds_alarms_until_it_is_cleared() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let mut scene = Scene::new(Staging::default()).await;
     let printed = scene.page("kill-switch", &["set"], &[]).await;
-    assert!(printed.contains("\"kill_switch_set\":true"), "{printed}");
+    assert!(says(&printed, "\"kill_switch_set\":true"), "{printed}");
     let ordered = scene.lose().await;
     let held = scene.ended(ordered, None).await;
     all_hold([verdict::decided(&held, "stand_down"), verdict::reason_names(&held, "ada@example.com")]);
@@ -232,7 +226,7 @@ async fn the_kill_switch_holds_alarms_until_it_is_cleared() {
 
     let printed = scene.page("kill-switch", &["clear"], &[]).await;
 
-    assert!(printed.contains("\"kill_switch_set\":false"), "{printed}");
+    assert!(says(&printed, "\"kill_switch_set\":false"), "{printed}");
     scene.stage.clear_alarm().await.expect("the alarm is cleared");
     let ordered = scene.stage.raise_alarm().await.expect("the alarm is set");
     scene.ended(ordered, Some(Site::Standby)).await;
@@ -328,7 +322,6 @@ async fn a_global_database_is_rebuilt_after_a_detach_and_can_be_switched_over_ag
     all_hold(serves_from(&scene.evidence().await, Site::Primary));
 }
 
-#[ignore = "one of its checks does not hold yet; see which with --ignored"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preflight_tells_what_would_fail_and_changes_nothing() {
     let _alone = ONE_AT_A_TIME.lock().await;
@@ -341,6 +334,10 @@ async fn a_preflight_tells_what_would_fail_and_changes_nothing() {
     let printed = scene.page("preflight", &[], &[]).await;
     assert!(printed.contains("- BLOCKER: ") && printed.contains("(target-has-an-instance)"), "{printed}");
     assert!(printed.contains("ok\trecord-sets-present\t"), "what is well is listed as well: {printed}");
+    for function in ["health-probe", "promote-aurora", "scale-ecs", "shift-dns"] {
+        let permitted = format!("ok\trole-permits-the-run\trole of {function}\tpermits the ");
+        assert!(printed.contains(&permitted), "{function}: {printed}");
+    }
     let run = scene.ended(ordered, None).await;
     let evidence = scene.evidence().await;
     all_hold([

@@ -1,6 +1,6 @@
 //! One signal alone is not the loss of a Region.
 
-use super::{Play, Scenario};
+use super::{Play, Scenario, nothing_moved};
 use crate::stage::{Evidence, Stage};
 use crate::verdict::{self, Check};
 use crate::world::Site;
@@ -38,15 +38,8 @@ impl Scenario for FalseAlarm {
             checks.push(verdict::people_told(run, &["considered", "stood down"]));
             checks.push(verdict::ledger_complete(evidence, run, &["trigger"]));
         }
-        checks.extend([
-            verdict::changes_made(evidence, &[]),
-            verdict::world_unchanged(evidence),
-            verdict::no_generation_claimed(evidence),
-            verdict::ledger_has_nothing_else(evidence),
-            verdict::endpoint_answers(evidence, Site::Primary),
-            verdict::nothing_denied(evidence),
-            verdict::nothing_undelivered(evidence),
-        ]);
+        checks.push(verdict::endpoint_answers(evidence, Site::Primary));
+        checks.extend(nothing_moved(evidence));
         checks
     }
 }

@@ -1,7 +1,7 @@
 //! The Region that is left does not answer, so that nobody can say whether it writes: the plan's policy decides (X1).
 
 use super::{Play, Scenario, failover_changes, moved_to, well_run};
-use crate::stage::{Evidence, Stage};
+use crate::stage::{Asks, Evidence, Stage};
 use crate::staging::{Fencing, Staging};
 use crate::verdict::{self, Check};
 use crate::world::Site;
@@ -68,12 +68,12 @@ impl Scenario for FenceTimeout {
             match self {
                 Self::BestEffort | Self::Off => stage.await_run("failing over", ordered, Some(Site::Standby)).await,
                 Self::Approved => {
-                    let question = stage.await_question().await?;
+                    let question = stage.await_question(Asks::Fencing).await?;
                     stage.answer(&question.approve).await?;
                     stage.await_run("failing over once approved", ordered, Some(Site::Standby)).await
                 }
                 Self::Declined => {
-                    let question = stage.await_question().await?;
+                    let question = stage.await_question(Asks::Fencing).await?;
                     stage.answer(&question.decline).await?;
                     stage.await_run("giving up once declined", ordered, None).await
                 }

@@ -1,7 +1,7 @@
 //! More would be lost than the plan allows: a person decides (X3), and declines.
 
 use super::lag_too_high::lose_while_behind;
-use super::{Play, Scenario};
+use super::{Play, Scenario, nothing_moved};
 use crate::stage::{Evidence, Stage};
 use crate::verdict::{self, Check};
 
@@ -38,14 +38,7 @@ impl Scenario for LagRefused {
             checks.push(verdict::people_told(run, &["considered", "declined"]));
             checks.push(verdict::ledger_complete(evidence, run, &["trigger"]));
         }
-        checks.extend([
-            verdict::changes_made(evidence, &[]),
-            verdict::world_unchanged(evidence),
-            verdict::no_generation_claimed(evidence),
-            verdict::ledger_has_nothing_else(evidence),
-            verdict::nothing_denied(evidence),
-            verdict::nothing_undelivered(evidence),
-        ]);
+        checks.extend(nothing_moved(evidence));
         checks
     }
 }

@@ -1,7 +1,7 @@
 //! More would be lost than the plan allows, and nobody answers (X3).
 
 use super::lag_too_high::lose_while_behind;
-use super::{Play, Scenario};
+use super::{Play, Scenario, nothing_moved};
 use crate::stage::{Evidence, Stage};
 use crate::staging::Staging;
 use crate::verdict::{self, Check};
@@ -47,14 +47,7 @@ impl Scenario for LagTimedOut {
                 verdict::asked_repeatedly(run),
             ]);
         }
-        checks.extend([
-            verdict::changes_made(evidence, &[]),
-            verdict::world_unchanged(evidence),
-            verdict::no_generation_claimed(evidence),
-            verdict::ledger_has_nothing_else(evidence),
-            verdict::nothing_denied(evidence),
-            verdict::nothing_undelivered(evidence),
-        ]);
+        checks.extend(nothing_moved(evidence));
         checks
     }
 }

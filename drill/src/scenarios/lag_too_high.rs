@@ -4,7 +4,7 @@ use super::{Play, Scenario, failover_changes, moved_to, well_run};
 use crate::error::Result;
 use crate::moment::Moment;
 use crate::question::Question;
-use crate::stage::{Evidence, Stage};
+use crate::stage::{Asks, Evidence, Stage};
 use crate::verdict::{self, Check};
 use crate::world::{MAX_RPO_MS, Site};
 
@@ -52,5 +52,5 @@ pub(super) async fn lose_while_behind(stage: &mut Stage) -> Result<(Moment, Ques
     stage.fall_behind(lag_ms).await?;
     stage.lose(Site::Primary);
     let ordered = stage.raise_alarm().await?;
-    Ok((ordered, stage.await_question().await?))
+    Ok((ordered, stage.await_question(Asks::Failover).await?))
 }

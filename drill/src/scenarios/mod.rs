@@ -140,8 +140,21 @@ fn stood_down(evidence: &Evidence, run: &Run, reason: &str) -> [Check; 4] {
     ]
 }
 
+/// What holds when nothing was moved.
+fn nothing_moved(evidence: &Evidence) -> [Check; 6] {
+    [
+        verdict::changes_made(evidence, &[]),
+        verdict::world_unchanged(evidence),
+        verdict::no_generation_claimed(evidence),
+        verdict::ledger_has_nothing_else(evidence),
+        verdict::nothing_denied(evidence),
+        verdict::nothing_undelivered(evidence),
+    ]
+}
+
 /// The changes of one unplanned failover.
-fn failover_changes() -> Vec<(&'static str, u32)> {
+#[must_use]
+pub fn failover_changes() -> Vec<(&'static str, u32)> {
     changes("rds:FailoverGlobalCluster")
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use evidence::Evidence;
-pub use orders::Order;
+pub use orders::{Asks, Order};
 pub use runs::{Note, Run};
 
 use crate::aws::Aws;

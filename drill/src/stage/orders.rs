@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{QUESTION, Stage};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::moment::Moment;
 use crate::orchestrator::Deployed;
 use crate::question::{Answer, Question};
@@ -24,6 +24,25 @@ pub enum Order {
     RehearsedSwitchover,
     /// An unplanned one.
     Failover,
+}
+
+/// What people are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// Whether to fail over.
+    Failover,
+    /// Whether to promote although fences are not known to hold.
+    Fencing,
+}
+
+impl Asks {
+    /// How the question's subject ends.
+    const fn ending(self) -> &'static str {
+        match self {
+            Self::Failover => QUESTION,
+            Self::Fencing => "needs your approval: fencing",
+        }
+    }
 }
 
 impl Order {
@@ -118,12 +137,12 @@ impl Stage {
         self.orchestrator().set_kill_switch().await
     }
 
-    /// Waits until the run that is under way asks people, and reads the question.
+    /// Waits until the run that is under way asks people this, and reads the question.
     ///
     /// # Errors
     /// [`Error::TimedOut`](crate::Error::TimedOut) when it does not ask,
-    /// [`Error::Unexpected`](crate::Error::Unexpected) when the message can't be answered.
-    pub async fn await_question(&mut self) -> Result<Question> {
+    /// [`Error::Unexpected`](crate::Error::Unexpected) when it asks something else, or the message can't be answered.
+    pub async fn await_question(&mut self, asks: Asks) -> Result<Question> {
         let task = self.progress.task("waiting to be asked");
         let deadline = tokio::time::Instant::now() + QUESTION_LIMIT;
         loop {
@@ -131,6 +150,9 @@ impl Stage {
             let message = self.orchestrator().notifications.next(left).await?;
             self.desk_mut().heard.push(message.clone());
             if message.subject.contains(QUESTION) {
+                if !message.subject.ends_with(asks.ending()) {
+                    return Err(Error::Unexpected(format!("not the question {asks:?}: {}", message.text)));
+                }
                 task.done(&message.subject);
                 return Question::parse(&message.text);
             }

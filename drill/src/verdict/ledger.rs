@@ -71,13 +71,6 @@ pub fn no_generation_claimed(evidence: &Evidence) -> Check {
     Check::new("no failover was claimed in the ledger", generation == "0", format!("generation {generation}"))
 }
 
-/// The ledger has no item at all.
-#[must_use]
-pub fn ledger_is_empty(evidence: &Evidence) -> Check {
-    let items = evidence.ledger.iter().map(|item| item.operation_id.clone());
-    Check::new("the ledger is empty", evidence.ledger.is_empty(), listed(items))
-}
-
 /// The plan's kill switch is still set.
 #[must_use]
 pub fn kill_switch_set(evidence: &Evidence) -> Check {

@@ -32,12 +32,6 @@ impl Site {
         }
     }
 
-    /// The site of a Region.
-    #[must_use]
-    pub fn of_region(region: &str) -> Option<Self> {
-        Self::THREE.into_iter().find(|site| site.region() == region)
-    }
-
     /// Every name of a resource ends differently in each Region, so that none can pass for another's.
     #[must_use]
     pub const fn city(self) -> &'static str {

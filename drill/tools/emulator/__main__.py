@@ -1,17 +1,18 @@
 """Starts MiniStack 1.5.33 with corrections where it differs from AWS in what the orchestrator relies on.
 
 `alarms`: what an alarm says, and that its delivery is tried again. `permissions`: what IAM checks a call on.
-`stacks`: composite alarms and the replicas of global tables in CloudFormation. `executions`: those that are stopped.
-`timeouts`: those that are expressions. Each replaced function has to be there.
+`simulation`: IAM's of a role's policies. `stacks`: composite alarms and the replicas of global tables in CloudFormation.
+`executions`: those that are stopped. `timeouts`: those that are expressions. Each replaced function has to be there.
 """
 
 import alarms
 import executions
 import permissions
+import simulation
 import stacks
 import timeouts
 
-for correction in (alarms, executions, permissions, stacks, timeouts):
+for correction in (alarms, executions, permissions, simulation, stacks, timeouts):
     correction.correct()
 
 from ministack import app  # noqa: E402 - only now, so that it takes up the corrected functions

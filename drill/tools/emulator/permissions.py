@@ -66,6 +66,8 @@ def resource(service, method, path, headers, body, params, region, account):
         arns = ["arn:aws:route53:::change/" + path.rsplit("/", 1)[-1]]
     elif service == "route53" and "/healthcheck/" in path:
         arns = ["arn:aws:route53:::healthcheck/" + path.rsplit("/", 1)[-1]]
+    elif service == "iam" and first(params, "PolicySourceArn"):
+        arns = [first(params, "PolicySourceArn")]
     if arns:
         return Resources(arns)
     return emulated_resource(service, method, path, headers, body, params, region, account)

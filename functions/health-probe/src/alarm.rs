@@ -53,7 +53,7 @@ impl AlarmChange {
     /// # Errors
     /// [`Error::InvalidRequest`] whose field begins with `at`.
     pub(crate) fn parse(message: &str, known: &BTreeSet<String>, at: &str) -> Result<Self, Error> {
-        let invalid = |field: &str, problem: String| Error::InvalidRequest { field: format!("{at}{field}"), problem };
+        let invalid = |field: &str, problem: String| Error::invalid(format!("{at}{field}"), problem);
         let value: Value = serde_json::from_str(message)
             .map_err(|error| invalid("", format!("expected a CloudWatch alarm's JSON, which this is not: {error}")))?;
         let message: Message = contract::parse_at(at, value)?;

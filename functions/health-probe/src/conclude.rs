@@ -74,8 +74,7 @@ async fn verify(
     deadline: Deadline,
 ) -> Result<Option<Timestamp>, Error> {
     let tools = &probe.tools;
-    let url = Url::parse(&run.target_endpoint)
-        .map_err(|problem| Error::InvalidRequest { field: "run.target_endpoint".to_owned(), problem })?;
+    let url = Url::parse(&run.target_endpoint).map_err(|problem| Error::invalid("run.target_endpoint", problem))?;
     loop {
         let answer = http_probe::get(tools, &url).await;
         let now = tools.env.now();

@@ -36,11 +36,14 @@ pub(crate) async fn decide(probe: &HealthProbe, request: DecideRequest) -> Resul
     let plan = RecoveryPlan::parse(&request.plan_document)?;
     let input: ExecutionInput = contract::parse_at("input", request.input.clone())?;
     if input.plan != plan.name {
-        return Err(invalid("input.plan", format!("is {}, but the plan that was loaded is {}", input.plan, plan.name)));
+        return Err(Error::invalid(
+            "input.plan",
+            format!("is {}, but the plan that was loaded is {}", input.plan, plan.name),
+        ));
     }
     if request.history.len() > LONGEST_HISTORY {
         let found = request.history.len();
-        return Err(invalid("history", format!("expected at most {LONGEST_HISTORY} samples, found {found}")));
+        return Err(Error::invalid("history", format!("expected at most {LONGEST_HISTORY} samples, found {found}")));
     }
     check_order(&plan, &input.trigger)?;
     let item = probe.tools.ledger.plan_item(&plan.name).await?;
@@ -61,7 +64,10 @@ fn check_order(plan: &RecoveryPlan, trigger: &Trigger) -> Result<(), Error> {
         Trigger::Alarm(_) => None,
         Trigger::Manual(order) => {
             if order.reason.trim().is_empty() {
-                return Err(invalid("input.trigger.reason", "is empty: say why, it goes into the report".to_owned()));
+                return Err(Error::invalid(
+                    "input.trigger.reason",
+                    "is empty: say why, it goes into the report".to_owned(),
+                ));
             }
             order.target_region.as_ref()
         }
@@ -70,7 +76,7 @@ fn check_order(plan: &RecoveryPlan, trigger: &Trigger) -> Result<(), Error> {
     match target.filter(|target| !plan.has(target)) {
         Some(target) => {
             let problem = format!("{target} is not in plan {}, which has {}", plan.name, plan.regions_in_words());
-            Err(invalid("input.trigger.target_region", problem))
+            Err(Error::invalid("input.trigger.target_region", problem))
         }
         None => Ok(()),
     }
@@ -404,7 +410,7 @@ fn check_first(checks: Vec<StepCall>, history: Vec<Sample>) -> DecideResponse {
 }
 
 fn no_target(plan: &RecoveryPlan) -> Error {
-    invalid("plan_document.standby_regions", format!("leaves no Region to go to: {}", plan.regions_in_words()))
+    Error::invalid("plan_document.standby_regions", format!("leaves no Region to go to: {}", plan.regions_in_words()))
 }
 
 fn answer(decision: Decision, message: String, history: Vec<Sample>) -> DecideResponse {
@@ -423,8 +429,4 @@ fn answer(decision: Decision, message: String, history: Vec<Sample>) -> DecideRe
 
 fn now_plus_seconds(now: Timestamp, seconds: u32) -> Timestamp {
     now.plus_millis(u64::from(seconds) * 1000)
-}
-
-fn invalid(field: &str, problem: String) -> Error {
-    Error::InvalidRequest { field: field.to_owned(), problem }
 }

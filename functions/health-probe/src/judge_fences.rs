@@ -12,7 +12,7 @@ use failover::contract::{
 use failover::error::Error;
 
 use crate::writer::{self, HandOver};
-use crate::{HealthProbe, fence_record, notice, report};
+use crate::{HealthProbe, notice, once, report};
 
 /// The longest wait between two looks at a writer lease that is running out.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
@@ -29,18 +29,15 @@ pub(crate) async fn judge_fences(
     let run = &request.run;
     probe.tools.trace.annotate(run.failover_id.as_str());
     if request.ends.len() != run.fences.len() {
-        return Err(Error::InvalidRequest {
-            field: "ends".to_owned(),
-            problem: format!(
-                "expected {}, one for each fence of the run, found {}",
-                run.fences.len(),
-                request.ends.len()
-            ),
-        });
+        return Err(Error::invalid(
+            "ends",
+            format!("expected {}, one for each fence of the run, found {}", run.fences.len(), request.ends.len()),
+        ));
     }
     let mut fences: Vec<FenceOutcome> = request.ends.iter().map(outcome).collect();
     if !run.dry_run && !fences.is_empty() {
-        fence_record::write(&probe.tools, run, &fences).await?;
+        let operation_id = format!("{}#fences", run.failover_id);
+        once::write(&probe.tools, &run.failover_id, operation_id, "writing the fences' outcome", &fences).await?;
     }
     let (verdict, message) = verdict(run, &fences, request.approved);
     if verdict == FenceVerdict::Ask {

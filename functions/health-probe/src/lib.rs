@@ -9,7 +9,6 @@ mod conclude;
 mod decide;
 mod decision_record;
 mod evidence;
-mod fence_record;
 mod http_probe;
 mod judge;
 mod judge_fences;
@@ -59,14 +58,14 @@ pub async fn handle(probe: &HealthProbe, event: Value, deadline: Deadline) -> Re
         return verify::verify(probe, &asked, deadline).await.map(ProbeResponse::Verify);
     }
     let Value::Object(mut fields) = event else {
-        return Err(invalid("request", "expected an object"));
+        return Err(Error::invalid("request", "expected an object"));
     };
     if let Some(records) = fields.remove("Records") {
         return trigger::trigger(probe, &records, deadline).await.map(ProbeResponse::Trigger);
     }
     // Taken apart by hand: reading the tagged enum would lose the path of a malformed field.
     let Some(command) = fields.remove("command") else {
-        return Err(invalid("command", &format!("is missing; expected {COMMANDS}, or an SNS event")));
+        return Err(Error::invalid("command", format!("is missing; expected {COMMANDS}, or an SNS event")));
     };
     match command.as_str() {
         Some("decide") => {
@@ -95,17 +94,13 @@ pub async fn handle(probe: &HealthProbe, event: Value, deadline: Deadline) -> Re
             let request = contract::parse(Value::Object(fields))?;
             operator::kill_switch(probe, &request).await.map(ProbeResponse::Operator)
         }
-        _ => Err(invalid("command", &format!("expected {COMMANDS}, found {command}"))),
+        _ => Err(Error::invalid("command", format!("expected {COMMANDS}, found {command}"))),
     }
 }
 
 fn nothing_else(fields: &Map<String, Value>) -> Result<(), Error> {
     match fields.keys().next() {
-        Some(unknown) => Err(invalid(unknown, "is not a field of this command, which has none")),
+        Some(unknown) => Err(Error::invalid(unknown, "is not a field of this command, which has none")),
         None => Ok(()),
     }
-}
-
-fn invalid(field: &str, problem: &str) -> Error {
-    Error::InvalidRequest { field: field.to_owned(), problem: problem.to_owned() }
 }

@@ -73,10 +73,7 @@ fn check_plan(probe: &HealthProbe, plan: &PlanName) -> Result<(), Error> {
     if plan == own {
         return Ok(());
     }
-    Err(Error::InvalidRequest {
-        field: "plan".to_owned(),
-        problem: format!("is {plan}, but this function is for plan {own}"),
-    })
+    Err(Error::invalid("plan", format!("is {plan}, but this function is for plan {own}")))
 }
 
 fn answer(

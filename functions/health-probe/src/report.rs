@@ -4,6 +4,7 @@ use failover::contract::{
     ConcludeRequest, Dependency, FenceOutcome, Fenced, Notification, Outcome, Plane, PromotionMode, Region, Report,
     RunPlan, StepResponse, Timestamp,
 };
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::notice;
@@ -49,13 +50,10 @@ pub(crate) fn measure(request: &ConcludeRequest, measured: &Measured) -> Report 
 fn fences(request: &ConcludeRequest) -> Vec<FenceOutcome> {
     let own = request.promotions.iter().filter_map(|promotion| {
         let said = promotion.observed.get("write_fencing")?;
-        let text = |field: &str| said.get(field).and_then(Value::as_str);
-        let outcome = match text("outcome")? {
-            "confirmed" => Fenced::Confirmed,
-            "timed_out" => Fenced::TimedOut,
-            _ => Fenced::Unknown,
-        };
-        let detail = text("detail").unwrap_or("Aurora says no more").to_owned();
+        // What cannot be read is not known.
+        let outcome = said.get("outcome").and_then(|outcome| Fenced::deserialize(outcome).ok());
+        let outcome = outcome.unwrap_or(Fenced::Unknown);
+        let detail = said.get("detail").and_then(Value::as_str).unwrap_or("Aurora says no more").to_owned();
         Some(FenceOutcome { target: format!("Aurora's own fencing, {}", promotion.operation_id), outcome, detail })
     });
     request.fences.iter().cloned().chain(own).collect()
@@ -79,9 +77,7 @@ fn depended_on(run: &RunPlan) -> Vec<Dependency> {
         all.push(control("ecs", &run.target_region));
         all.push(control("application auto scaling", &run.target_region));
     }
-    for dependency in run.shifts.iter().flat_map(|shift| shift.traffic.control_planes()) {
-        all.push(dependency);
-    }
+    all.extend(run.shifts.iter().flat_map(|shift| shift.traffic.control_planes()));
     let mut distinct: Vec<Dependency> = Vec::new();
     for dependency in all {
         if !distinct.contains(&dependency) {

@@ -23,14 +23,14 @@ pub(crate) struct Route<'p> {
 pub(crate) fn away_from_the_active_region<'p>(plan: &'p RecoveryPlan, item: &PlanItem) -> Result<Route<'p>, Error> {
     let active = item.active_region.as_ref().unwrap_or(&plan.home_region);
     let Some(source) = plan.regions().find(|region| *region == active) else {
-        return Err(Error::InvalidRequest {
-            field: "plan_document".to_owned(),
-            problem: format!(
+        return Err(Error::invalid(
+            "plan_document",
+            format!(
                 "has the Regions {}, but by the ledger plan {} is active in {active}",
                 plan.regions_in_words(),
                 plan.name
             ),
-        });
+        ));
     };
     Ok(Route { source, targets: plan.targets_from(source).collect() })
 }
@@ -51,10 +51,10 @@ pub(crate) fn towards<'p>(
         return away_from_the_active_region(plan, item);
     };
     let Some(target) = plan.regions().find(|region| *region == wanted) else {
-        return Err(Error::InvalidRequest {
-            field: "input.trigger.target_region".to_owned(),
-            problem: format!("{wanted} is not in plan {}, which has {}", plan.name, plan.regions_in_words()),
-        });
+        return Err(Error::invalid(
+            "input.trigger.target_region",
+            format!("{wanted} is not in plan {}, which has {}", plan.name, plan.regions_in_words()),
+        ));
     };
     let away = away_from_the_active_region(plan, item)?;
     let source = if away.source == target { away.targets.first().copied() } else { Some(away.source) };

@@ -234,10 +234,9 @@ fn capacity(index: usize, ecs: &EcsPlan, source: &Region) -> Result<Capacity, Er
 }
 
 fn entry<T: Clone>(field: &str, map: &BTreeMap<Region, T>, region: &Region) -> Result<T, Error> {
-    map.get(region).cloned().ok_or_else(|| Error::InvalidRequest {
-        field: format!("plan_document.{field}"),
-        problem: format!("has no entry for {region}"),
-    })
+    map.get(region)
+        .cloned()
+        .ok_or_else(|| Error::invalid(format!("plan_document.{field}"), format!("has no entry for {region}")))
 }
 
 #[cfg(test)]

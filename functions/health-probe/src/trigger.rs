@@ -40,7 +40,7 @@ pub(crate) async fn trigger(
 ) -> Result<TriggerResponse, Error> {
     let Some(records) = records.as_array().filter(|records| !records.is_empty()) else {
         let problem = "expected a list with at least one record".to_owned();
-        return Err(Error::InvalidRequest { field: "Records".to_owned(), problem });
+        return Err(Error::invalid("Records", problem));
     };
     let mut outcomes = Vec::new();
     let mut first_error = None;

@@ -24,10 +24,12 @@ const PROBE_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) async fn verify(probe: &HealthProbe, event: &Event, deadline: Deadline) -> Result<VerifyResponse, Error> {
     event.must_activate("it verifies that a Region serves; put it last into the workflow of \"activate\"")?;
     let (tools, region) = (&probe.tools, &event.target_region);
-    let url = probe.settings.watched.endpoints.get(region).ok_or_else(|| Error::InvalidRequest {
-        field: "targetRegion".to_owned(),
-        problem: format!("WATCHED_ENDPOINTS has no endpoint for {region}"),
-    })?;
+    let url = probe
+        .settings
+        .watched
+        .endpoints
+        .get(region)
+        .ok_or_else(|| Error::invalid("targetRegion", format!("WATCHED_ENDPOINTS has no endpoint for {region}")))?;
     loop {
         let answer = http_probe::get(tools, url).await;
         tracing::info!(%url, %answer, "probed the target for Region switch");

@@ -59,31 +59,11 @@ impl PromoteAurora {
         let region_switch = RegionSwitch::read(variables)?;
         Ok(Self { isolate: IsolateAurora { tools: tools.clone() }, tools, global_cluster, target, region_switch })
     }
-}
 
-/// Carries out one invocation.
-///
-/// # Errors
-/// See [`Error`]: its code tells the state machine what to do.
-pub async fn handle(step: Arc<PromoteAurora>, request: Value, deadline: Deadline) -> Result<StepResponse, Error> {
-    if let Some(event) = Event::of(&request)? {
-        let request = RegionSwitch::needed(step.region_switch.as_ref())?.promotion(&event)?;
-        let response = step::run_parsed(step.as_ref(), &step.tools, request, deadline).await?;
-        return region_switch::finished(response);
-    }
-    if request.get("isolate").is_some() {
-        return step::run(&step.isolate, &step.tools, request, deadline).await;
-    }
-    step::run(step.as_ref(), &step.tools, request, deadline).await
-}
-
-impl Step for PromoteAurora {
-    const NAME: &'static str = "promote-aurora";
-    type Wire = PromoteRequest;
-    type Request = Promotion;
-    type Observation = Observation;
-    type Action = Action;
-
+    /// Fills in defaults and checks what the type cannot.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] that names the field.
     fn complete(&self, request: PromoteRequest) -> Result<Promotion, Error> {
         let target = request.target_cluster_arn.unwrap_or_else(|| self.target.clone());
         let target = own_cluster("target_cluster_arn", target, &self.tools)?;
@@ -93,6 +73,31 @@ impl Step for PromoteAurora {
         let global_cluster = request.global_cluster_id.unwrap_or_else(|| self.global_cluster.clone());
         Ok(Promotion { run: request.run, global_cluster, target, mode: request.mode, security_groups })
     }
+}
+
+/// Carries out one invocation.
+///
+/// # Errors
+/// See [`Error`]: its code tells the state machine what to do.
+pub async fn handle(step: Arc<PromoteAurora>, request: Value, deadline: Deadline) -> Result<StepResponse, Error> {
+    if let Some(event) = Event::of(&request)? {
+        let request = RegionSwitch::needed(step.region_switch.as_ref())?.promotion(&event)?;
+        let response = step::run(step.as_ref(), &step.tools, step.complete(request)?, deadline).await?;
+        return region_switch::finished(response);
+    }
+    if request.get("isolate").is_some() {
+        let request = step.isolate.complete(contract::parse(request)?)?;
+        return step::run(&step.isolate, &step.tools, request, deadline).await;
+    }
+    let request = step.complete(contract::parse(request)?)?;
+    step::run(step.as_ref(), &step.tools, request, deadline).await
+}
+
+impl Step for PromoteAurora {
+    const NAME: &'static str = "promote-aurora";
+    type Request = Promotion;
+    type Observation = Observation;
+    type Action = Action;
 
     fn run_of(request: &Promotion) -> &RunContext {
         &request.run
@@ -110,8 +115,8 @@ impl Step for PromoteAurora {
         )
     }
 
-    async fn preflight(&self, request: &Promotion) -> Vec<Finding> {
-        preflight::preflight(self, &self.tools, request).await
+    async fn preflight(&self, request: &Promotion, decision: Finding, seen: Option<&Observation>) -> Vec<Finding> {
+        preflight::preflight(&self.tools, request, decision, seen).await
     }
 
     async fn observe(&self, request: &Promotion, last: Option<&LastChange<Action>>) -> Result<Observation, Error> {
@@ -132,7 +137,7 @@ fn own_cluster(field: &str, cluster: ClusterArn, tools: &Toolbox) -> Result<Clus
     let (expected, found) = (&tools.config.account, cluster.account());
     if found != *expected {
         let problem = format!("{cluster} belongs to account {found}; this function works in account {expected}");
-        return Err(Error::InvalidRequest { field: field.to_owned(), problem });
+        return Err(Error::invalid(field, problem));
     }
     Ok(lower_case(cluster))
 }

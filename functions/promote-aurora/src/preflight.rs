@@ -1,20 +1,21 @@
-//! Reads what the checks need (X4): the observation, and the present writer in its own Region.
+//! Reads what the checks need beyond the observation (X4): the present writer in its own Region.
 
 use failover::contract::Finding;
 use failover::error::chain;
 use failover::runtime::Toolbox;
-use failover::step;
 
-use crate::PromoteAurora;
 use crate::checks;
-use crate::observe::{observe, source};
-use crate::plan::{Global, Promotion, Source};
+use crate::observe::source;
+use crate::plan::{Global, Observation, Promotion, Source};
 
 /// Every check of a request.
-pub(crate) async fn preflight(step: &PromoteAurora, tools: &Toolbox, request: &Promotion) -> Vec<Finding> {
-    let decision = step::check_decision(step, tools, request).await;
-    let Ok(mut seen) = observe(tools, request, None).await else {
-        // It says why.
+pub(crate) async fn preflight(
+    tools: &Toolbox,
+    request: &Promotion,
+    decision: Finding,
+    seen: Option<&Observation>,
+) -> Vec<Finding> {
+    let Some(mut seen) = seen.cloned() else {
         return vec![decision];
     };
     let writer = seen.global.as_ref().and_then(Global::writer).filter(|writer| *writer != request.target);

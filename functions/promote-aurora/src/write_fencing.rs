@@ -8,31 +8,20 @@
 //! Sources: <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html#aurora-global-database-failover.managed-unplanned>,
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Events.Messages.html>
 
-use failover::contract::{ClusterArn, Timestamp};
+use failover::contract::{ClusterArn, Fenced, Timestamp};
 use serde::Serialize;
 
 /// What the events say of the old writer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WriteFencing {
-    /// Whether it was kept from writing.
-    pub outcome: Outcome,
+    /// Whether it was kept from writing. If Aurora timed out, what it wrote since may only be in the snapshot that Aurora
+    /// took of it.
+    pub outcome: Fenced,
     /// The event's text, or why nothing is known.
     pub detail: String,
     /// When the event was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
-}
-
-/// Whether the old writer was kept from writing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Aurora blocked its writes.
-    Confirmed,
-    /// Aurora could not in time: what it wrote since may only be in the snapshot that Aurora took of it.
-    TimedOut,
-    /// No event says so, or the events could not be read.
-    Unknown,
 }
 
 /// An event of RDS.
@@ -56,10 +45,10 @@ pub fn judge(old_writer: &ClusterArn, events: &[Event], problem: Option<&str>) -
         || format!("no event tells whether the writes of {old_writer} were blocked"),
         |problem| format!("the events could not all be read: {problem}"),
     );
-    WriteFencing { outcome: Outcome::Unknown, detail, at: None }
+    WriteFencing { outcome: Fenced::Unknown, detail, at: None }
 }
 
-fn outcome(old_writer: &ClusterArn, message: &str) -> Option<Outcome> {
+fn outcome(old_writer: &ClusterArn, message: &str) -> Option<Fenced> {
     let (_, rest) = message.split_once("Attempt to block writes for DB cluster ")?;
     let mut words = rest.split_whitespace().map(|word| word.trim_matches(['`', '\'', '"', '.', ',']));
     let (cluster, region) = (old_writer.cluster_id(), old_writer.region());
@@ -68,9 +57,9 @@ fn outcome(old_writer: &ClusterArn, message: &str) -> Option<Outcome> {
         return None;
     }
     if rest.contains("succeeded") {
-        Some(Outcome::Confirmed)
+        Some(Fenced::Confirmed)
     } else if rest.contains("timed out") {
-        Some(Outcome::TimedOut)
+        Some(Fenced::TimedOut)
     } else {
         None
     }
@@ -93,7 +82,7 @@ mod tests {
 
     #[test]
     fn each_event_has_its_outcome_and_its_text() {
-        for (message, outcome) in [(SUCCEEDED, Outcome::Confirmed), (TIMED_OUT, Outcome::TimedOut)] {
+        for (message, outcome) in [(SUCCEEDED, Fenced::Confirmed), (TIMED_OUT, Fenced::TimedOut)] {
             let found = judge(&frankfurt(), &[event(1, "DB instance restarted"), event(2, message)], None);
             let at = Some(Timestamp::from_millis(2));
             assert_eq!(found, WriteFencing { outcome, detail: message.to_owned(), at });
@@ -103,7 +92,7 @@ mod tests {
     #[test]
     fn the_newest_event_counts_in_whatever_order_they_come() {
         for events in [[event(2, TIMED_OUT), event(1, SUCCEEDED)], [event(1, SUCCEEDED), event(2, TIMED_OUT)]] {
-            assert_eq!(judge(&frankfurt(), &events, None).outcome, Outcome::TimedOut);
+            assert_eq!(judge(&frankfurt(), &events, None).outcome, Fenced::TimedOut);
         }
     }
 
@@ -114,7 +103,7 @@ mod tests {
             SUCCEEDED.replace("eu-central-1", "eu-central-2"),
             SUCCEEDED.replace("succeeded", "began"),
         ] {
-            assert_eq!(judge(&frankfurt(), &[event(1, &other)], None).outcome, Outcome::Unknown, "{other}");
+            assert_eq!(judge(&frankfurt(), &[event(1, &other)], None).outcome, Fenced::Unknown, "{other}");
         }
     }
 
@@ -122,6 +111,6 @@ mod tests {
     fn without_an_event_it_is_unknown_and_says_why() {
         assert!(judge(&frankfurt(), &[], None).detail.contains("no event tells"));
         assert!(judge(&frankfurt(), &[], Some("timed out")).detail.ends_with("could not all be read: timed out"));
-        assert_eq!(judge(&frankfurt(), &[event(1, SUCCEEDED)], Some("timed out")).outcome, Outcome::Confirmed);
+        assert_eq!(judge(&frankfurt(), &[event(1, SUCCEEDED)], Some("timed out")).outcome, Fenced::Confirmed);
     }
 }

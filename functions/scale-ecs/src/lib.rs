@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use failover::aws_call::CallError;
 use failover::config::Variables;
-use failover::contract::{Finding, RunContext, ScaleRequest, StepResponse, Timestamp};
+use failover::contract::{self, Finding, RunContext, ScaleRequest, StepResponse, Timestamp};
 use failover::env::Deadline;
 use failover::error::Error;
 use failover::region_switch::{self, Event, RegionSwitch};
@@ -46,6 +46,10 @@ impl ScaleEcs {
     pub fn new(tools: Toolbox, variables: &impl Variables) -> Result<Self, Error> {
         Ok(Self { tools, region_switch: RegionSwitch::read(variables)? })
     }
+
+    fn complete(&self, request: ScaleRequest) -> Result<Scaling, Error> {
+        Scaling::complete(request, &self.tools.config.dr_region)
+    }
 }
 
 /// Carries out one invocation.
@@ -55,22 +59,18 @@ impl ScaleEcs {
 pub async fn handle(step: Arc<ScaleEcs>, request: Value, deadline: Deadline) -> Result<StepResponse, Error> {
     if let Some(event) = Event::of(&request)? {
         let request = RegionSwitch::needed(step.region_switch.as_ref())?.scaling(&event)?;
-        let response = step::run_parsed(step.as_ref(), &step.tools, request, deadline).await?;
+        let response = step::run(step.as_ref(), &step.tools, step.complete(request)?, deadline).await?;
         return region_switch::finished(response);
     }
+    let request = step.complete(contract::parse(request)?)?;
     step::run(step.as_ref(), &step.tools, request, deadline).await
 }
 
 impl Step for ScaleEcs {
     const NAME: &'static str = "scale-ecs";
-    type Wire = ScaleRequest;
     type Request = Scaling;
     type Observation = Observation;
     type Action = Action;
-
-    fn complete(&self, request: ScaleRequest) -> Result<Scaling, Error> {
-        Scaling::complete(request, &self.tools.config.dr_region)
-    }
 
     fn run_of(request: &Scaling) -> &RunContext {
         &request.run
@@ -84,8 +84,8 @@ impl Step for ScaleEcs {
         request.budget
     }
 
-    async fn preflight(&self, request: &Scaling) -> Vec<Finding> {
-        preflight::preflight(self, &self.tools, request).await
+    async fn preflight(&self, request: &Scaling, decision: Finding, seen: Option<&Observation>) -> Vec<Finding> {
+        preflight::preflight(&self.tools, request, decision, seen).await
     }
 
     async fn observe(&self, request: &Scaling, last: Option<&LastChange<Action>>) -> Result<Observation, Error> {

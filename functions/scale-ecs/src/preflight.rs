@@ -6,13 +6,10 @@ use aws_sdk_ecs::Client as Ecs;
 use aws_sdk_servicequotas::Client as Quotas;
 use failover::contract::Finding;
 use failover::runtime::Toolbox;
-use failover::step;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use crate::ScaleEcs;
 use crate::checks::{self, Demand, Quota};
-use crate::observe::observe;
 use crate::plan::{self, Compute, Observation, ServiceChange, scalable};
 use crate::request::Scaling;
 
@@ -25,30 +22,33 @@ const SPOT_VCPUS: &str = "L-36FBB829";
 const CONCURRENT: usize = 4;
 
 /// Every check of a request.
-pub(crate) async fn preflight(step: &ScaleEcs, tools: &Toolbox, request: &Scaling) -> Vec<Finding> {
-    let Ok(seen) = observe(tools, request, None).await else {
-        // It says why.
-        return vec![step::check_decision(step, tools, request).await];
+pub(crate) async fn preflight(
+    tools: &Toolbox,
+    request: &Scaling,
+    decision: Finding,
+    seen: Option<&Observation>,
+) -> Vec<Finding> {
+    let Some(seen) = seen else {
+        return vec![decision];
     };
     if let Some(problem) = &seen.silent {
         let message = format!("{} does not answer: {problem}", request.region);
         let cure = "check again; a fence in a Region that does not answer times out";
         return vec![Finding::unknown("step-can-run", request.place(), message, cure)];
     }
-    let mut findings =
-        vec![step::check_decision(step, tools, request).await, checks::services_are_active(request, &seen)];
+    let mut findings = vec![decision, checks::services_are_active(request, seen)];
     if request.is_fence() {
-        findings.push(checks::fence_reaches_all(request, &seen));
+        findings.push(checks::fence_reaches_all(request, seen));
         return findings;
     }
     // Without the counts there is nothing to compare; the first finding says why.
-    let Ok(changes) = plan::changes(request, &seen) else {
+    let Ok(changes) = plan::changes(request, seen) else {
         return findings;
     };
-    findings.push(checks::autoscaling_limits(request, &seen, &changes));
-    findings.push(checks::autoscaling_runs(request, &seen));
-    findings.extend(quotas(tools, request, &seen, &changes).await);
-    findings.push(checks::instance_capacity(request, &seen));
+    findings.push(checks::autoscaling_limits(request, seen, &changes));
+    findings.push(checks::autoscaling_runs(request, seen));
+    findings.extend(quotas(tools, request, seen, &changes).await);
+    findings.push(checks::instance_capacity(request, seen));
     findings
 }
 

@@ -97,18 +97,18 @@ impl Scaling {
 
 fn check_services(names: &[String]) -> Result<(), Error> {
     if names.is_empty() {
-        return Err(invalid("services.named", "names no service; use \"all\" for every service of the cluster"));
+        return Err(Error::invalid("services.named", "names no service; use \"all\" for every service of the cluster"));
     }
     if names.len() > MOST_SERVICES {
         let problem = format!("names {} services, at most {MOST_SERVICES} fit one request; split it", names.len());
-        return Err(invalid("services.named", &problem));
+        return Err(Error::invalid("services.named", problem));
     }
     let mut seen = BTreeSet::new();
     for (index, name) in names.iter().enumerate() {
         let field = format!("services.named[{index}]");
         check_name(&field, name)?;
         if !seen.insert(name) {
-            return Err(invalid(&field, &format!("{name:?} is named twice")));
+            return Err(Error::invalid(field, format!("{name:?} is named twice")));
         }
     }
     Ok(())
@@ -122,11 +122,11 @@ fn check_capacity(capacity: &Capacity, region: &Region, cluster: &str) -> Result
             let field = |name: &str| format!("capacity.percent_of_source.{name}");
             if !PERCENT.contains(percent) {
                 let (least, most) = (PERCENT.start(), PERCENT.end());
-                return Err(invalid(&field("percent"), &format!("expected {least} to {most}, found {percent}")));
+                return Err(Error::invalid(field("percent"), format!("expected {least} to {most}, found {percent}")));
             }
             check_name(&field("source_cluster"), source_cluster)?;
             if source_region == region && source_cluster == cluster {
-                return Err(invalid(&field("source_cluster"), "is the cluster that is to be scaled"));
+                return Err(Error::invalid(field("source_cluster"), "is the cluster that is to be scaled"));
             }
             desired_if_unknown.map_or(Ok(()), |count| check_count(&field("desired_if_unknown"), count))
         }
@@ -135,7 +135,7 @@ fn check_capacity(capacity: &Capacity, region: &Region, cluster: &str) -> Result
 
 fn check_count(field: &str, count: u32) -> Result<(), Error> {
     if count > MOST_TASKS {
-        return Err(invalid(field, &format!("expected at most {MOST_TASKS} tasks, found {count}")));
+        return Err(Error::invalid(field, format!("expected at most {MOST_TASKS} tasks, found {count}")));
     }
     Ok(())
 }
@@ -146,9 +146,5 @@ fn check_name(field: &str, name: &str) -> Result<(), Error> {
         return Ok(());
     }
     let problem = format!("expected a name of 1 to {LONGEST_NAME} letters, digits, '-' or '_', found {name:?}");
-    Err(invalid(field, &problem))
-}
-
-fn invalid(field: &str, problem: &str) -> Error {
-    Error::InvalidRequest { field: field.to_owned(), problem: problem.to_owned() }
+    Err(Error::invalid(field, problem))
 }

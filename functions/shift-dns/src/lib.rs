@@ -77,21 +77,21 @@ async fn shift(tools: &Toolbox, request: ShiftRequest, deadline: Deadline) -> Re
     };
     match &traffic {
         Traffic::FailoverRecords(zone) => {
-            step::run_parsed(&Records::new(tools), tools, RecordShift::failover(common, zone)?, deadline).await
+            step::run(&Records::new(tools), tools, RecordShift::failover(common, zone)?, deadline).await
         }
         Traffic::WeightedRecords(zone) => {
-            step::run_parsed(&Records::new(tools), tools, RecordShift::weighted(common, zone)?, deadline).await
+            step::run(&Records::new(tools), tools, RecordShift::weighted(common, zone)?, deadline).await
         }
         Traffic::StandbyObject(object) => {
             let request = ObjectShift::new(common, object);
-            step::run_parsed(&Object::new(tools, object), tools, request, deadline).await
+            step::run(&Object::new(tools, object), tools, request, deadline).await
         }
         Traffic::RoutingControl(controls) => {
             let request = ControlShift::new(common, controls)?;
-            step::run_parsed(&Controls::new(tools, controls), tools, request, deadline).await
+            step::run(&Controls::new(tools, controls), tools, request, deadline).await
         }
         Traffic::TrafficDial(dials) => {
-            step::run_parsed(&Dials::new(tools), tools, DialShift::new(common, dials)?, deadline).await
+            step::run(&Dials::new(tools), tools, DialShift::new(common, dials)?, deadline).await
         }
     }
 }

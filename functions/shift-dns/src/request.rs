@@ -30,12 +30,7 @@ impl Common {
     }
 }
 
-/// An [`Error::InvalidRequest`].
-pub(crate) fn invalid(field: &str, problem: String) -> Error {
-    Error::InvalidRequest { field: field.to_owned(), problem }
-}
-
 /// That there is no entry for the target Region, where there is one for each Region that can get the traffic.
 pub(crate) fn no_entry(field: &str, target: &Region) -> Error {
-    invalid(field, format!("has no entry for the target Region {target}"))
+    Error::invalid(field, format!("has no entry for the target Region {target}"))
 }

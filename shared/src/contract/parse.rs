@@ -22,10 +22,8 @@ pub fn parse_at<T: DeserializeOwned>(at: &str, value: Value) -> Result<T, Error>
 }
 
 fn read<T: DeserializeOwned>(value: Value, field: impl Fn(&str) -> String) -> Result<T, Error> {
-    serde_path_to_error::deserialize(value).map_err(|error| Error::InvalidRequest {
-        field: field(&error.path().to_string()),
-        problem: error.into_inner().to_string(),
-    })
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| Error::invalid(field(&error.path().to_string()), error.into_inner().to_string()))
 }
 
 #[cfg(test)]

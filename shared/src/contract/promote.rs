@@ -83,19 +83,18 @@ pub enum PromotionMode {
 /// # Errors
 /// [`Error::InvalidRequest`] that names the field, or the element of it.
 pub fn check_security_groups(field: &str, ids: &[String]) -> Result<BTreeSet<String>, Error> {
-    let invalid = |field: String, problem: String| Err(Error::InvalidRequest { field, problem });
     if ids.is_empty() || ids.len() > MOST_SECURITY_GROUPS {
         let problem = format!("expected 1 to {MOST_SECURITY_GROUPS} security groups, found {}", ids.len());
-        return invalid(field.to_owned(), problem);
+        return Err(Error::invalid(field, problem));
     }
     let mut known = BTreeSet::new();
     for (index, id) in ids.iter().enumerate() {
         if !is_security_group_id(id) {
             let problem = format!("expected a security group such as \"sg-0123456789abcdef0\", found {id:?}");
-            return invalid(format!("{field}[{index}]"), problem);
+            return Err(Error::invalid(format!("{field}[{index}]"), problem));
         }
         if !known.insert(id.clone()) {
-            return invalid(format!("{field}[{index}]"), format!("{id:?} is named twice"));
+            return Err(Error::invalid(format!("{field}[{index}]"), format!("{id:?} is named twice")));
         }
     }
     Ok(known)

@@ -76,5 +76,5 @@ pub fn check_timeout(seconds: u32) -> Result<Duration, Error> {
         return Ok(Duration::from_secs(seconds.into()));
     }
     let problem = format!("expected 1 to {LONGEST_FENCE_SECONDS} seconds, found {seconds}");
-    Err(Error::InvalidRequest { field: "timeout_seconds".to_owned(), problem })
+    Err(Error::invalid("timeout_seconds", problem))
 }

@@ -212,7 +212,7 @@ impl FailoverRecord {
         for (region, identifier) in &self.set_identifiers {
             if !(1..=LONGEST_SET_IDENTIFIER).contains(&identifier.chars().count()) {
                 let problem = format!("expected 1 to {LONGEST_SET_IDENTIFIER} characters, found {identifier:?}");
-                return Err(invalid(&format!("{field}.{region}"), problem));
+                return Err(Error::invalid(format!("{field}.{region}"), problem));
             }
         }
         check_different(field, "the set identifier", &self.set_identifiers)
@@ -236,7 +236,7 @@ impl Regions {
             (Self::Pair, _) => format!("expected two Regions, a primary and a secondary one, found {found}"),
             (Self::TwoOrMore, _) => format!("expected two Regions or more, found {found}"),
         };
-        Err(invalid(field, problem))
+        Err(Error::invalid(field, problem))
     }
 }
 
@@ -245,7 +245,7 @@ fn check_different(field: &str, what: &str, values: &BTreeMap<Region, String>) -
     let mut seen: BTreeMap<&str, &Region> = BTreeMap::new();
     for (region, value) in values {
         if let Some(first) = seen.insert(value, region) {
-            return Err(invalid(&format!("{field}.{region}"), format!("{value:?} is {what} of {first} already")));
+            return Err(Error::invalid(format!("{field}.{region}"), format!("{value:?} is {what} of {first} already")));
         }
     }
     Ok(())
@@ -264,8 +264,8 @@ pub fn check_traffic(field: &str, traffic: &Traffic) -> Result<(), Error> {
         Traffic::WeightedRecords(zone) => {
             hosted_zone_id(&format!("{field}.weighted_records.hosted_zone_id"), &zone.hosted_zone_id)?;
             if zone.weight == 0 {
-                return Err(invalid(
-                    &format!("{field}.weighted_records.weight"),
+                return Err(Error::invalid(
+                    format!("{field}.weighted_records.weight"),
                     "expected 1 to 255: with 0 everywhere all records are answered alike".to_owned(),
                 ));
             }
@@ -279,17 +279,17 @@ pub fn check_traffic(field: &str, traffic: &Traffic) -> Result<(), Error> {
 
 fn check_records(field: &str, records: &[FailoverRecord], regions: Regions) -> Result<(), Error> {
     if records.is_empty() {
-        return Err(invalid(field, "is empty: name at least one record to move".to_owned()));
+        return Err(Error::invalid(field, "is empty: name at least one record to move".to_owned()));
     }
     if records.len() > MOST_RECORDS {
-        return Err(invalid(field, format!("expected at most {MOST_RECORDS}, found {}", records.len())));
+        return Err(Error::invalid(field, format!("expected at most {MOST_RECORDS}, found {}", records.len())));
     }
     let mut seen = BTreeMap::new();
     for (index, record) in records.iter().enumerate() {
         let at = format!("{field}[{index}]");
-        let name = normal_dns_name(&record.name).map_err(|problem| invalid(&format!("{at}.name"), problem))?;
+        let name = normal_dns_name(&record.name).map_err(|problem| Error::invalid(format!("{at}.name"), problem))?;
         if let Some(first) = seen.insert((name, record.record_type), index) {
-            return Err(invalid(&at, format!("{} is {field}[{first}] already", record.title())));
+            return Err(Error::invalid(&at, format!("{} is {field}[{first}] already", record.title())));
         }
         record.check_identifiers(&format!("{at}.set_identifiers"), regions)?;
     }
@@ -301,11 +301,11 @@ impl StandbyObject {
         let in_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
         if !(BUCKET_NAME.contains(&self.bucket.len()) && self.bucket.bytes().all(in_name)) {
             let problem = format!("expected a bucket's name such as \"failover-switch\", found {:?}", self.bucket);
-            return Err(invalid(&format!("{field}.bucket"), problem));
+            return Err(Error::invalid(format!("{field}.bucket"), problem));
         }
         if !(1..=LONGEST_KEY).contains(&self.key.len()) || self.key.chars().any(char::is_control) {
             let problem = format!("expected 1 to {LONGEST_KEY} bytes without control characters, found {:?}", self.key);
-            return Err(invalid(&format!("{field}.key"), problem));
+            return Err(Error::invalid(format!("{field}.key"), problem));
         }
         if !NOTICE_SECONDS.contains(&self.notice_seconds) {
             let (least, most) = (NOTICE_SECONDS.start(), NOTICE_SECONDS.end());
@@ -313,7 +313,7 @@ impl StandbyObject {
                 "expected {least} to {most}, the health check's interval times its threshold, found {}",
                 self.notice_seconds
             );
-            return Err(invalid(&format!("{field}.notice_seconds"), problem));
+            return Err(Error::invalid(format!("{field}.notice_seconds"), problem));
         }
         Ok(())
     }
@@ -325,7 +325,7 @@ impl RoutingControls {
         let found = self.cluster_endpoints.len();
         if !(1..=CLUSTER_ENDPOINTS).contains(&found) {
             let problem = format!("expected the cluster's {CLUSTER_ENDPOINTS} endpoints, found {found}");
-            return Err(invalid(&endpoints, problem));
+            return Err(Error::invalid(&endpoints, problem));
         }
         // A local AWS has one address for all of them.
         let mut remote = self.cluster_endpoints.clone();
@@ -333,7 +333,7 @@ impl RoutingControls {
         for (region, url) in &remote {
             if !url.starts_with("https://") {
                 let problem = format!("expected an https URL, found {url:?}");
-                return Err(invalid(&format!("{endpoints}.{region}"), problem));
+                return Err(Error::invalid(format!("{endpoints}.{region}"), problem));
             }
         }
         check_different(&endpoints, "the endpoint", &remote)?;
@@ -382,7 +382,7 @@ impl TrafficDials {
             check_arn(&format!("{groups}.{region}"), arn, "globalaccelerator", "/endpoint-group/")?;
         }
         check_different(&groups, "the endpoint group", &self.endpoint_groups)?;
-        self.accelerator().map(drop).map_err(|(region, problem)| invalid(&format!("{groups}.{region}"), problem))
+        self.accelerator().map(drop).map_err(|(region, problem)| Error::invalid(format!("{groups}.{region}"), problem))
     }
 }
 
@@ -398,7 +398,7 @@ fn check_arn(field: &str, arn: &str, service: &str, kind: &str) -> Result<(), Er
         {
             Ok(())
         }
-        _ => Err(invalid(field, format!("expected an ARN of {service} with {kind}, found {arn:?}"))),
+        _ => Err(Error::invalid(field, format!("expected an ARN of {service} with {kind}, found {arn:?}"))),
     }
 }
 
@@ -411,12 +411,8 @@ pub fn hosted_zone_id(field: &str, text: &str) -> Result<String, Error> {
     if (1..=LONGEST_ZONE_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         Ok(id.to_owned())
     } else {
-        Err(invalid(field, format!("expected a hosted zone's id such as \"Z0123456789ABC\", found {text:?}")))
+        Err(Error::invalid(field, format!("expected a hosted zone's id such as \"Z0123456789ABC\", found {text:?}")))
     }
-}
-
-fn invalid(field: &str, problem: String) -> Error {
-    Error::InvalidRequest { field: field.to_owned(), problem }
 }
 
 /// The types of record that a failover moves.

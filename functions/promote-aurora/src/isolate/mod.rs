@@ -14,7 +14,7 @@ use failover::env::Deadline;
 use failover::error::Error;
 use failover::retry;
 use failover::runtime::Toolbox;
-use failover::step::{self, LastChange, Plan, Step};
+use failover::step::{LastChange, Plan, Step};
 
 use crate::act;
 use crate::own_cluster;
@@ -26,14 +26,12 @@ pub struct IsolateAurora {
     pub(crate) tools: Toolbox,
 }
 
-impl Step for IsolateAurora {
-    const NAME: &'static str = "isolate-aurora";
-    type Wire = IsolateRequest;
-    type Request = Isolating;
-    type Observation = Observation;
-    type Action = Action;
-
-    fn complete(&self, request: IsolateRequest) -> Result<Isolating, Error> {
+impl IsolateAurora {
+    /// Checks what the type cannot.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] that names the field.
+    pub(crate) fn complete(&self, request: IsolateRequest) -> Result<Isolating, Error> {
         let IsolateRequest { run, isolate, timeout_seconds } = request;
         let cluster = own_cluster("isolate.cluster_arn", isolate.cluster_arn, &self.tools)?;
         let security_groups =
@@ -41,6 +39,13 @@ impl Step for IsolateAurora {
         let budget = timeout_seconds.map(contract::check_timeout).transpose()?;
         Ok(Isolating { run, cluster, security_groups, budget })
     }
+}
+
+impl Step for IsolateAurora {
+    const NAME: &'static str = "isolate-aurora";
+    type Request = Isolating;
+    type Observation = Observation;
+    type Action = Action;
 
     fn run_of(request: &Isolating) -> &RunContext {
         &request.run
@@ -54,15 +59,12 @@ impl Step for IsolateAurora {
         request.budget
     }
 
-    async fn preflight(&self, request: &Isolating) -> Vec<Finding> {
-        let Ok(seen) = observe::observe(&self.tools, request).await else {
-            // It says why.
-            return vec![step::check_decision(self, &self.tools, request).await];
-        };
-        if let Some(problem) = &seen.silent {
-            return vec![plan::silent_region(request, problem)];
+    async fn preflight(&self, request: &Isolating, decision: Finding, seen: Option<&Observation>) -> Vec<Finding> {
+        match seen {
+            None => vec![decision],
+            Some(Observation { silent: Some(problem), .. }) => vec![plan::silent_region(request, problem)],
+            Some(seen) => vec![decision, plan::isolation_groups(request, seen)],
         }
-        vec![step::check_decision(self, &self.tools, request).await, plan::isolation_groups(request, &seen)]
     }
 
     async fn observe(&self, request: &Isolating, _: Option<&LastChange<Action>>) -> Result<Observation, Error> {

@@ -12,7 +12,6 @@ use crate::checks::{self, BLOCKS, Reading};
 /// How many health checks are looked at: Route 53 takes five requests a second of an account.
 /// Source: <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html#limits-api-requests>
 pub const MOST_HEALTH_CHECKS: usize = 10;
-const SETS: &str = "record-sets-present";
 const HEALTH_CHECK: &str = "health-check-exists";
 
 /// Whether Route 53's control plane would be lost with a Region that is left.
@@ -26,18 +25,13 @@ pub fn independent_of_the_lost_region(request: &RecordShift) -> Vec<Finding> {
 /// Whether each record has a set for each Region, one that can be changed.
 #[must_use]
 pub fn record_sets_present(request: &RecordShift, records: &[Record]) -> Vec<Finding> {
+    const SETS: &str = "record-sets-present";
     let each = request.records.iter().enumerate();
     each.map(|(index, wanted)| match plan::unsuitable(request, index, records.get(index)) {
         None => Finding::ok(SETS, wanted.title(), format!("has its {} record sets", wanted.sets.len())),
         Some((reason, cure)) => Finding::blocker(SETS, wanted.title(), reason, BLOCKS, cure),
     })
     .collect()
-}
-
-/// That the records could not be read.
-#[must_use]
-pub fn records_unreadable(request: &RecordShift, why: &str) -> Finding {
-    Finding::unknown(SETS, &request.hosted_zone_id, why, "see the first finding, then check again")
 }
 
 /// Whether resolvers follow within the time of F6.

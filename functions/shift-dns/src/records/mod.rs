@@ -16,10 +16,10 @@ use aws_sdk_route53::Client;
 use failover::aws_call::CallError;
 use failover::contract::{Finding, RunContext, Timestamp};
 use failover::env::Deadline;
-use failover::error::{Error, chain};
+use failover::error::Error;
 use failover::retry;
 use failover::runtime::Toolbox;
-use failover::step::{self, LastChange, Plan, Step};
+use failover::step::{LastChange, Plan, Step};
 
 use self::observe::Observer;
 use self::plan::{Action, Observation};
@@ -70,14 +70,9 @@ impl<'a> Records<'a> {
 
 impl Step for Records<'_> {
     const NAME: &'static str = crate::NAME;
-    type Wire = RecordShift;
     type Request = RecordShift;
     type Observation = Observation;
     type Action = Action;
-
-    fn complete(&self, request: RecordShift) -> Result<RecordShift, Error> {
-        Ok(request)
-    }
 
     fn run_of(request: &RecordShift) -> &RunContext {
         &request.common.run
@@ -87,17 +82,14 @@ impl Step for Records<'_> {
         request.common.resource.clone()
     }
 
-    async fn preflight(&self, request: &RecordShift) -> Vec<Finding> {
-        let mut findings = vec![step::check_decision(self, self.tools, request).await];
+    async fn preflight(&self, request: &RecordShift, decision: Finding, seen: Option<&Observation>) -> Vec<Finding> {
+        let mut findings = vec![decision];
         findings.extend(checks::independent_of_the_lost_region(request));
-        match self.observer().records(request).await {
-            Ok(records) => {
-                findings.extend(checks::record_sets_present(request, &records));
-                findings.extend(checks::short_ttls(request, &records));
-                findings.extend(checks::health_decides(request, &records));
-                findings.extend(self.health_checks(&checks::health_check_ids(request, &records)).await);
-            }
-            Err(error) => findings.push(checks::records_unreadable(request, &chain(&error))),
+        if let Some(records) = seen.and_then(|seen| seen.records.as_deref()) {
+            findings.extend(checks::record_sets_present(request, records));
+            findings.extend(checks::short_ttls(request, records));
+            findings.extend(checks::health_decides(request, records));
+            findings.extend(self.health_checks(&checks::health_check_ids(request, records)).await);
         }
         findings
     }

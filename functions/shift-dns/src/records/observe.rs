@@ -14,7 +14,6 @@ use super::plan::{self, Action, Answer, Change, Observation, Progress};
 use super::request::{RecordShift, WantedRecord};
 use super::sdk::{found, rr_type};
 use super::sets::Record;
-use crate::request::invalid;
 
 /// How many record sets are asked for at once; Route 53 gives up to 300.
 const PAGE_SIZE: i32 = 100;
@@ -177,12 +176,12 @@ impl Observer<'_> {
 
 fn unlistable(request: &RecordShift, index: usize, wanted: &WantedRecord, error: CallError) -> Error {
     match error.code.as_str() {
-        "NoSuchHostedZone" => invalid(
-            &format!("{}.hosted_zone_id", request.policy.field()),
+        "NoSuchHostedZone" => Error::invalid(
+            format!("{}.hosted_zone_id", request.policy.field()),
             format!("there is no hosted zone {}: {}", request.hosted_zone_id, error.message),
         ),
-        "InvalidInput" => invalid(
-            &format!("{}.name", request.record_field(index)),
+        "InvalidInput" => Error::invalid(
+            format!("{}.name", request.record_field(index)),
             format!("Route 53 does not take it: {}", error.message),
         ),
         _ => Error::from_read(format!("listing {}", wanted.title()), error),

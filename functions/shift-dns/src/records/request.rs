@@ -5,7 +5,7 @@ use failover::error::Error;
 use serde::{Deserialize, Serialize};
 
 use super::sets::{Policy, Role, Routing};
-use crate::request::{Common, invalid, no_entry};
+use crate::request::{Common, no_entry};
 
 /// A request, complete and checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ impl RecordShift {
         for (index, record) in records.iter().enumerate() {
             let field = format!("{}.records[{index}]", policy.field());
             let name = contract::normal_dns_name(&record.name);
-            let name = name.map_err(|problem| invalid(&format!("{field}.name"), problem))?;
+            let name = name.map_err(|problem| Error::invalid(format!("{field}.name"), problem))?;
             if !record.set_identifiers.contains_key(&common.target_region) {
                 return Err(no_entry(&format!("{field}.set_identifiers"), &common.target_region));
             }

@@ -16,7 +16,7 @@ use failover::contract::{Finding, RoutingControls, RunContext, Timestamp};
 use failover::env::Deadline;
 use failover::error::Error;
 use failover::runtime::Toolbox;
-use failover::step::{self, LastChange, Plan, Step};
+use failover::step::{LastChange, Plan, Step};
 
 use self::cluster::Cluster;
 pub use self::plan::ControlShift;
@@ -40,14 +40,9 @@ impl<'a> Controls<'a> {
 
 impl Step for Controls<'_> {
     const NAME: &'static str = crate::NAME;
-    type Wire = ControlShift;
     type Request = ControlShift;
     type Observation = Observation;
     type Action = Action;
-
-    fn complete(&self, request: ControlShift) -> Result<ControlShift, Error> {
-        Ok(request)
-    }
 
     fn run_of(request: &ControlShift) -> &RunContext {
         &request.common.run
@@ -57,8 +52,8 @@ impl Step for Controls<'_> {
         request.common.resource.clone()
     }
 
-    async fn preflight(&self, request: &ControlShift) -> Vec<Finding> {
-        let mut findings = vec![step::check_decision(self, self.tools, request).await];
+    async fn preflight(&self, request: &ControlShift, decision: Finding, _: Option<&Observation>) -> Vec<Finding> {
+        let mut findings = vec![decision];
         let left = request.common.left(request.controls.keys());
         findings.extend(independent_of_the_lost_region(&request.common.depends_on, &left));
         let answers = self.ask_every_endpoint(request).await;

@@ -13,7 +13,6 @@ use super::Controls;
 use super::cluster::Endpoint;
 use super::plan::{Action, ControlShift, FIELD, Observation, State};
 use crate::checks::Reading;
-use crate::request::invalid;
 
 impl Controls<'_> {
     /// Looks at everything the plan needs.
@@ -84,7 +83,7 @@ fn named(error: CallError, region: &Region) -> CallError {
 
 fn unreadable(error: CallError) -> Error {
     match error.meaning {
-        Meaning::NotFound | Meaning::Invalid => invalid(&format!("{FIELD}.controls"), error.to_string()),
+        Meaning::NotFound | Meaning::Invalid => Error::invalid(format!("{FIELD}.controls"), error.to_string()),
         Meaning::Throttled
         | Meaning::Denied
         | Meaning::Conflict

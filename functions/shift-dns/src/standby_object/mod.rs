@@ -22,7 +22,7 @@ use failover::env::Deadline;
 use failover::error::Error;
 use failover::retry;
 use failover::runtime::Toolbox;
-use failover::step::{self, LastChange, Plan, Step};
+use failover::step::{LastChange, Plan, Step};
 
 pub use self::plan::ObjectShift;
 use self::plan::{Action, Observation};
@@ -54,14 +54,9 @@ impl<'a> Object<'a> {
 
 impl Step for Object<'_> {
     const NAME: &'static str = crate::NAME;
-    type Wire = ObjectShift;
     type Request = ObjectShift;
     type Observation = Observation;
     type Action = Action;
-
-    fn complete(&self, request: ObjectShift) -> Result<ObjectShift, Error> {
-        Ok(request)
-    }
 
     fn run_of(request: &ObjectShift) -> &RunContext {
         &request.common.run
@@ -71,8 +66,8 @@ impl Step for Object<'_> {
         request.common.resource.clone()
     }
 
-    async fn preflight(&self, request: &ObjectShift) -> Vec<Finding> {
-        let mut findings = vec![step::check_decision(self, self.tools, request).await];
+    async fn preflight(&self, request: &ObjectShift, decision: Finding, _: Option<&Observation>) -> Vec<Finding> {
+        let mut findings = vec![decision];
         let left = request.common.left([&request.object.region].into_iter());
         findings.extend(independent_of_the_lost_region(&request.common.depends_on, &left));
         let bucket = Reading::of(self.look_at_bucket(request).await);

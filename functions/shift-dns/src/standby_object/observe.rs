@@ -9,7 +9,6 @@ use failover::step::LastChange;
 
 use super::Object;
 use super::plan::{Action, FIELD, ObjectShift, Observation, Present};
-use crate::request::invalid;
 
 impl Object<'_> {
     /// Looks at everything the plan needs.
@@ -71,9 +70,9 @@ impl Object<'_> {
 fn unreadable(request: &ObjectShift, error: CallError) -> Error {
     let object = &request.object;
     match error.meaning {
-        Meaning::NotFound => invalid(&format!("{FIELD}.bucket"), format!("there is no bucket {}", object.bucket)),
-        Meaning::Invalid => invalid(
-            &format!("{FIELD}.region"),
+        Meaning::NotFound => Error::invalid(format!("{FIELD}.bucket"), format!("there is no bucket {}", object.bucket)),
+        Meaning::Invalid => Error::invalid(
+            format!("{FIELD}.region"),
             format!("S3 in {} does not serve bucket {}: {error}", object.region, object.bucket),
         ),
         Meaning::Throttled

@@ -16,7 +16,7 @@ use failover::contract::{Finding, Region, RunContext, Timestamp};
 use failover::env::Deadline;
 use failover::error::Error;
 use failover::runtime::Toolbox;
-use failover::step::{self, LastChange, Plan, Step};
+use failover::step::{LastChange, Plan, Step};
 
 pub use self::plan::DialShift;
 use self::plan::{Action, Observation};
@@ -43,14 +43,9 @@ impl<'a> Dials<'a> {
 
 impl Step for Dials<'_> {
     const NAME: &'static str = crate::NAME;
-    type Wire = DialShift;
     type Request = DialShift;
     type Observation = Observation;
     type Action = Action;
-
-    fn complete(&self, request: DialShift) -> Result<DialShift, Error> {
-        Ok(request)
-    }
 
     fn run_of(request: &DialShift) -> &RunContext {
         &request.common.run
@@ -60,8 +55,8 @@ impl Step for Dials<'_> {
         request.common.resource.clone()
     }
 
-    async fn preflight(&self, request: &DialShift) -> Vec<Finding> {
-        let mut findings = vec![step::check_decision(self, self.tools, request).await];
+    async fn preflight(&self, request: &DialShift, decision: Finding, _: Option<&Observation>) -> Vec<Finding> {
+        let mut findings = vec![decision];
         let left = request.common.left(request.endpoint_groups.keys());
         findings.extend(independent_of_the_lost_region(&request.common.depends_on, &left));
         let accelerator = Reading::of(self.accelerator(&request.accelerator).await);

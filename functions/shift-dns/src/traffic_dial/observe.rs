@@ -8,7 +8,6 @@ use failover::error::Error;
 
 use super::Dials;
 use super::plan::{Accelerator, DialShift, FIELD, FULL, Observation};
-use crate::request::invalid;
 
 impl Dials<'_> {
     /// Looks at everything the plan needs.
@@ -47,7 +46,7 @@ impl Dials<'_> {
 
 fn unreadable(field: &str, error: CallError) -> Error {
     match error.meaning {
-        Meaning::NotFound | Meaning::Invalid => invalid(field, error.to_string()),
+        Meaning::NotFound | Meaning::Invalid => Error::invalid(field, error.to_string()),
         Meaning::Throttled
         | Meaning::Denied
         | Meaning::Conflict

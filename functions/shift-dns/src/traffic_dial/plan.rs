@@ -8,7 +8,7 @@ use failover::error::Error;
 use failover::step::Plan;
 use serde::{Deserialize, Serialize};
 
-use crate::request::{Common, invalid, no_entry};
+use crate::request::{Common, no_entry};
 
 /// The field of a request that the dials stand in.
 pub const FIELD: &str = "traffic.traffic_dial";
@@ -43,7 +43,7 @@ impl DialShift {
         }
         let accelerator = dials.accelerator();
         let accelerator =
-            accelerator.map_err(|(region, problem)| invalid(&format!("{groups}.{region}"), problem))?.to_owned();
+            accelerator.map_err(|(region, problem)| Error::invalid(format!("{groups}.{region}"), problem))?.to_owned();
         Ok(Self { common, accelerator, endpoint_groups: dials.endpoint_groups.clone() })
     }
 
