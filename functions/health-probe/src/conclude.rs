@@ -44,7 +44,7 @@ pub(crate) async fn conclude(
     };
     let now = probe.tools.env.now();
     let report = report::measure(&request, &Measured { concluded_at: now, answered_at });
-    let notification = report::notification(&report);
+    let notification = report::notification(&report, &probe.tools.config.plan);
     if answered_at.is_none() && awaits_target(&request) {
         return Ok(ConcludeResponse {
             status: StepStatus::InProgress,
@@ -151,7 +151,7 @@ async fn close(probe: &HealthProbe, request: &ConcludeRequest) -> Result<Closed,
 /// A run that ended without a decision has claimed nothing, unless the answer of the decision that claimed was lost.
 async fn close_lost_claim(probe: &HealthProbe, request: &ConcludeRequest) -> Result<Closed, Error> {
     let tools = &probe.tools;
-    let plan = &tools.config.plan;
+    let plan = &probe.tools.config.plan;
     let is_ours = |item: &PlanItem| {
         item.newest.as_ref().is_some_and(|newest| newest.id == request.failover_id && newest.phase == Phase::Active)
     };

@@ -8,6 +8,8 @@ use failover::contract::{
     Sample,
 };
 
+use serde_json::json;
+
 use crate::alarm::AlarmChange;
 use crate::evidence::Lag;
 use crate::{judge, preflight};
@@ -34,13 +36,15 @@ pub(crate) fn considered(config: &Config, change: &AlarmChange, failover_id: &Fa
          \n\
          What happens next: the evidence is gathered and weighed. You are told whether it fails over, stands down or \
          needs your approval.\n\
-         To keep alarms from starting failovers: set kill_switch to true on item plan#{plan} of table {} in {}.",
+         To keep alarms from starting failovers, set the plan's kill switch:\n\
+         aws lambda invoke --region {} --function-name {} --cli-binary-format raw-in-base64-out --payload '{}' answer.json",
         change.name,
         change.changed_at,
         change.reason,
         change.arn,
-        config.ledger_table(),
         config.dr_region,
+        config.function_name,
+        json!({ "command": "kill_switch", "plan": plan, "set": true, "by": "YOUR NAME", "reason": "WHY" }),
     );
     notification(&format!("Failover of {plan} considered: alarm {}", change.name), message)
 }
@@ -228,6 +232,7 @@ fn mode_in_words(mode: PromotionMode) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use failover::contract::{self, ProbeRequest};
     use proptest::prelude::*;
 
     use super::*;
@@ -239,6 +244,27 @@ mod tests {
             prop_assert!(subject.len() <= LONGEST_SUBJECT);
             prop_assert!(subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject}");
         }
+    }
+
+    #[test]
+    fn the_first_message_has_a_command_that_sets_the_kill_switch() {
+        let config = failover::testing::config();
+        let change = AlarmChange {
+            arn: "arn".to_owned(),
+            name: "endpoint".to_owned(),
+            state: "ALARM".to_owned(),
+            changed_at_text: String::new(),
+            changed_at: failover::testing::START,
+            reason: String::new(),
+        };
+        let id = FailoverId::parse("alarm-1").expect("an id");
+        let message = considered(&config, &change, &id).message;
+        let (_, payload) = message.split_once("--payload '").expect("a payload");
+        let (payload, _) = payload.split_once('\'').expect("its end");
+        let request: ProbeRequest =
+            contract::parse(serde_json::from_str(payload).expect("JSON")).expect("a request of the function's");
+        let ProbeRequest::KillSwitch(request) = request else { panic!("another command: {request:?}") };
+        assert_eq!((request.plan, request.set), (config.plan, true));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A run in figures and in words (X8). Pure.
 
 use failover::contract::{
-    ConcludeRequest, Dependency, FenceOutcome, Fenced, Notification, Outcome, Plane, PromotionMode, Region, Report,
-    RunPlan, StepResponse, Timestamp,
+    ConcludeRequest, Dependency, FenceOutcome, Fenced, Notification, Outcome, PlanName, Plane, PromotionMode, Region,
+    Report, RunPlan, StepResponse, Timestamp,
 };
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -124,8 +124,9 @@ pub(crate) fn failure(error: &Value) -> String {
 }
 
 /// How it ended (F11).
-pub(crate) fn notification(report: &Report) -> Notification {
-    let plan = report.run.as_ref().map_or_else(|| "a plan".to_owned(), |run| run.plan.to_string());
+pub(crate) fn notification(report: &Report, own_plan: &PlanName) -> Notification {
+    // Without a decided run it ended before the plan was read: it can only be the one that the function is for.
+    let plan = report.run.as_ref().map_or(own_plan, |run| &run.plan);
     let what = match &report.run {
         Some(run) if run.dry_run => "Dry run of failover",
         Some(_) | None => "Failover",
@@ -309,7 +310,8 @@ mod tests {
     #[test]
     fn what_people_are_told_says_how_it_ended_what_was_lost_and_what_is_next() {
         let mut request = request();
-        let told = |request: &ConcludeRequest| notification(&measured(request));
+        let own_plan = PlanName::parse("trading").expect("a name");
+        let told = |request: &ConcludeRequest| notification(&measured(request), &own_plan);
         let success = told(&request);
         assert_eq!(success.subject, "Failover of trading succeeded");
         for part in ["Recovery time: 49.877 s", "Data lost at most: 0.950 s", "target_region eu-central-1", "rejoins"] {
@@ -328,6 +330,8 @@ mod tests {
             assert!(failure.message.contains(part), "no {part:?} in {}", failure.message);
         }
         request.run = None;
-        assert!(told(&request).message.contains("Nothing was changed."));
+        let failure = told(&request);
+        assert_eq!(failure.subject, "Failover of trading FAILED");
+        assert!(failure.message.contains("Nothing was changed."), "{}", failure.message);
     }
 }

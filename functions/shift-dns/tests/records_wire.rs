@@ -756,6 +756,7 @@ async fn the_preflight_finds_records_ttls_and_health_checks_as_they_are_to_be() 
     let asked = zone.aws.requests_to("route53", "GetHealthCheck");
     let paths: Vec<&str> = asked.iter().map(|request| request.path.as_str()).collect();
     assert_eq!(paths, [format!("/2013-04-01/healthcheck/{CHECK_ID}")]);
+    assert_eq!(zone.aws.requests_to("route53", "ListResourceRecordSets").len(), 1, "the zone is read once");
     assert!(zone.changes().is_empty(), "a preflight changes nothing");
     assert!(zone.aws.requests_to("dynamodb", "UpdateItem").is_empty(), "not even the ledger");
 }
@@ -800,7 +801,9 @@ async fn a_record_that_cannot_be_moved_blocks_and_a_zone_that_cannot_be_read_is_
     let title = "app.example.com. A".to_owned();
     assert_eq!(complaints(&zone, request(), "record-sets-present").await, [(title, Severity::Blocker)]);
     zone.aws.on("route53", "ListResourceRecordSets", [Reply::Silence]);
-    assert_eq!(complaints(&zone, request(), "record-sets-present").await, [(ZONE.to_owned(), Severity::Unknown)]);
+    let unknown = [(format!("failover_records/{ZONE}"), Severity::Unknown)];
+    assert_eq!(complaints(&zone, request(), "step-can-run").await, unknown);
+    assert_eq!(complaints(&zone, request(), "record-sets-present").await, []);
 }
 
 #[tokio::test(start_paused = true)]
