@@ -94,13 +94,21 @@ impl Orchestrator {
     }
 
     /// What the plan names in Regions that the template has no parameters of their own for.
-    fn more_resources(self, sites: &[Site], account_id: &str) -> Vec<(&'static str, String)> {
+    fn more_resources(
+        self,
+        sites: &[Site],
+        account_id: &str,
+        url: impl Fn(Site) -> String,
+    ) -> Vec<(&'static str, String)> {
         let further = sites.iter().filter(|site| **site != self.site && Some(**site) != first_other(sites, self.site));
         let (mut rds, mut clusters, mut ecs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut endpoints, mut databases) = (Vec::new(), Vec::new());
         for site in further {
             let (region, cluster) = (site.region(), self.workload.ecs_cluster(*site));
             let arn = |service: &str, resource: &str| format!("arn:aws:{service}:{region}:{account_id}:{resource}");
             rds.extend([self.workload.cluster_arn(*site, account_id), arn("rds", "db:*")]);
+            endpoints.push(format!("{region}={}", url(*site)));
+            databases.push(format!("{region}={}", self.workload.cluster_id(*site)));
             clusters.push(arn("ecs", &format!("cluster/{cluster}")));
             ecs.extend([
                 arn("ecs", &format!("service/{cluster}/*")),
@@ -109,8 +117,14 @@ impl Orchestrator {
                 arn("servicequotas", "fargate/L-36FBB829"),
             ]);
         }
-        let lists = [("MoreRdsArns", rds), ("MoreEcsClusterArns", clusters), ("MoreEcsArns", ecs)];
-        lists.into_iter().filter(|(_, arns)| !arns.is_empty()).map(|(name, arns)| (name, arns.join(","))).collect()
+        let lists = [
+            ("MoreRdsArns", rds),
+            ("MoreEcsClusterArns", clusters),
+            ("MoreEcsArns", ecs),
+            ("MoreEndpoints", endpoints),
+            ("MoreClusters", databases),
+        ];
+        lists.into_iter().filter(|(_, all)| !all.is_empty()).map(|(name, all)| (name, all.join(","))).collect()
     }
 
     /// The template's parameters.
@@ -139,7 +153,7 @@ impl Orchestrator {
             PlanSource::Document => vec![("PlanDocument", staging.plan_document(workload, world))],
             PlanSource::Template => composition(),
         };
-        let more = self.more_resources(&staging.sites, &world.account_id);
+        let more = self.more_resources(&staging.sites, &world.account_id, |site| world.endpoint(site).url());
         let traffic = staging.traffic.iter().flat_map(|way| self.traffic(*way, staging, &world.account_id));
         let chosen =
             plan.into_iter().chain(self.ledger.parameters()).chain(patience(staging)).chain(more).chain(traffic);
@@ -375,11 +389,13 @@ mod tests {
     #[test]
     fn a_third_region_is_named_beside_the_templates_own_parameters() {
         let orchestrator = Orchestrator::default();
-        assert!(orchestrator.more_resources(&Site::PAIR, "1").is_empty());
-        let more = orchestrator.more_resources(&Site::THREE, "1");
+        let more = |sites| orchestrator.more_resources(sites, "1", |site| format!("http://{site}"));
+        assert!(more(&Site::PAIR).is_empty());
+        let more = more(&Site::THREE);
         let names: Vec<&str> = more.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, ["MoreRdsArns", "MoreEcsClusterArns", "MoreEcsArns"]);
-        assert!(more.iter().all(|(_, arns)| arns.split(',').all(|arn| arn.contains(":eu-north-1:1:"))), "{more:?}");
+        assert_eq!(names, ["MoreRdsArns", "MoreEcsClusterArns", "MoreEcsArns", "MoreEndpoints", "MoreClusters"]);
+        let is_there = |entry: &str| entry.contains(":eu-north-1:1:") || entry.starts_with("eu-north-1=");
+        assert!(more.iter().all(|(_, all)| all.split(',').all(is_there)), "{more:?}");
     }
 
     #[test]

@@ -289,7 +289,13 @@ impl RecoveryPlan {
         }
         within(&format!("plan_document.aurora[{index}].wave"), aurora.wave, 1..=MOST_WAVES)?;
         if !aurora.security_groups.is_empty() {
-            self.check_every_region(&format!("aurora[{index}].security_groups"), &aurora.security_groups)?;
+            let field = format!("aurora[{index}].security_groups");
+            self.check_every_region(&field, &aurora.security_groups)?;
+            for (region, groups) in &aurora.security_groups {
+                for (kind, ids) in [("serving", &groups.serving), ("isolated", &groups.isolated)] {
+                    contract::check_security_groups(&format!("plan_document.{field}.{region}.{kind}"), ids)?;
+                }
+            }
         }
         if aurora.unplanned_mode == PromotionMode::Switchover {
             return Err(Error::invalid(

@@ -102,7 +102,7 @@ fn check(cases: &[Case]) {
 
 #[test]
 fn a_plan_that_cannot_be_carried_out_names_the_field() {
-    let cases: [Case; 19] = [
+    let cases: [Case; 20] = [
         (|p| drop(p.as_object_mut().expect("an object").remove("name")), "plan_document", "missing field `name`"),
         (|p| p["colour"] = json!("red"), "plan_document.colour", "unknown field"),
         (|p| p["standby_regions"] = json!([]), "plan_document.standby_regions", "is empty"),
@@ -126,6 +126,15 @@ fn a_plan_that_cannot_be_carried_out_names_the_field() {
             },
             "plan_document.aurora[0].security_groups",
             "no entry for eu-central-1",
+        ),
+        (
+            |p| {
+                let groups = |id| json!({ "serving": ["sg-0123abcd"], "isolated": [id] });
+                p["aurora"][0]["security_groups"] =
+                    json!({ "eu-central-1": groups("sg-0123abce"), "eu-west-1": groups("isolated") });
+            },
+            "plan_document.aurora[0].security_groups.eu-west-1.isolated[0]",
+            "expected a security group",
         ),
         (|p| p["home_region"] = json!("Frankfurt"), "plan_document.home_region", "\"Frankfurt\""),
         (|p| p["max_run_seconds"] = json!(0), "plan_document.max_run_seconds", "at least 1"),

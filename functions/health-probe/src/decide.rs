@@ -238,7 +238,8 @@ impl Run<'_> {
         match &self.request.checked {
             Some(ends) if preflight::answers(ends, &checks) => {
                 let (own, now) = (&self.request.failover_id, self.probe.tools.env.now());
-                let own = readiness::of_ledger(self.plan, &self.item, own, now);
+                let mut own = readiness::of_ledger(self.plan, &self.item, own, now);
+                own.extend(readiness::agrees(self.plan, &self.probe.settings.watched));
                 Ok(Checks::Made(preflight::findings(ends, own)))
             }
             Some(_) | None => Ok(Checks::ToMake(checks)),

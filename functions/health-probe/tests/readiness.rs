@@ -146,6 +146,8 @@ async fn where_all_is_well_every_check_says_so() {
         "traffic-does-without-the-region",
         "trigger-alarm-has-data",
         "trigger-alarm-starts-a-run",
+        "watch-knows-the-regions",
+        "writer-lease-agrees",
     ];
     assert_eq!(checks, expected);
 }

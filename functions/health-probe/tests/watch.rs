@@ -3,12 +3,27 @@
 
 mod common;
 
-use common::{
-    HOME, HOME_ENDPOINT, STANDBY, STANDBY_ENDPOINT, all_is_well, answer, asked, event, invoke, put_plan_item, status,
-};
-use failover::error::ErrorCode;
-use failover::testing::{FakeAws, Reply, START};
+use std::time::Duration;
+
+use common::{HOME, HOME_ENDPOINT, STANDBY, STANDBY_ENDPOINT, all_is_well, asked, event, probe, put_plan_item, status};
+use failover::contract::ProbeResponse;
+use failover::error::{Error, ErrorCode};
+use failover::testing::{self, FakeAws, Reply, START};
+use health_probe::handle;
 use serde_json::{Value, json};
+
+/// One look, for a plan whose applications hold a lease of 150 s.
+async fn watch(aws: &FakeAws) -> Result<ProbeResponse, Error> {
+    let mut probe = probe(aws);
+    probe.settings.watched.writer_lease = Some(Duration::from_secs(150));
+    let deadline = testing::deadline(&probe.tools.env, &probe.tools.config);
+    handle(&probe, event("watch"), deadline).await
+}
+
+/// What it saw, as JSON.
+async fn seen_by_watch(aws: &FakeAws) -> Value {
+    serde_json::to_value(watch(aws).await.expect("an answer")).expect("JSON")
+}
 
 /// The lease in the ledger: its Region, and for how many seconds from the start it runs.
 fn lease(aws: &FakeAws) -> Option<(String, i64)> {
@@ -37,7 +52,7 @@ fn held_by(region: &str, generation: u64, until_ms: i64) -> Value {
 #[tokio::test(start_paused = true)]
 async fn before_the_first_failover_the_home_region_is_watched_and_its_lease_renewed() {
     let aws = all_is_well();
-    let seen = answer(&aws, event("watch")).await;
+    let seen = seen_by_watch(&aws).await;
     assert_eq!(seen["region"], HOME);
     assert_eq!((&seen["healthy"], &seen["region_answers"]), (&json!(true), &json!(true)));
     assert_eq!(lease(&aws), Some((HOME.to_owned(), 150)));
@@ -50,7 +65,7 @@ async fn after_a_failover_the_new_region_is_watched_and_its_lease_renewed() {
     let mut item = failover("succeeded", &held_by(STANDBY, 1, START.as_millis()));
     item["active_region"] = json!({ "S": STANDBY });
     put_plan_item(&aws, item);
-    let seen = answer(&aws, event("watch")).await;
+    let seen = seen_by_watch(&aws).await;
     assert_eq!((&seen["region"], &seen["healthy"]), (&json!(STANDBY), &json!(true)));
     assert_eq!(seen["region_answers"], Value::Null, "no witness in a case of its own");
     assert_eq!(lease(&aws), Some((STANDBY.to_owned(), 150)));
@@ -69,7 +84,7 @@ async fn only_an_endpoint_that_answers_2xx_is_healthy_and_keeps_its_lease() {
         let aws = all_is_well();
         let described = format!("{reply:?}");
         aws.on("http", HOME_ENDPOINT, [reply]);
-        let seen = answer(&aws, event("watch")).await;
+        let seen = seen_by_watch(&aws).await;
         assert_eq!((&seen["healthy"], &seen["region_answers"]), (&json!(healthy), &json!(true)), "{described}");
         let detail = seen["detail"].as_str().expect("text");
         assert!(detail.starts_with("eu-central-1: https://app.eu-central-1.example.com/health "), "{detail}");
@@ -82,13 +97,13 @@ async fn a_region_that_is_gone_is_silent_twice_and_a_denied_call_tells_nothing()
     let aws = all_is_well();
     aws.lose_region(HOME);
     aws.on("http", HOME_ENDPOINT, [Reply::Silence]);
-    let seen = answer(&aws, event("watch")).await;
+    let seen = seen_by_watch(&aws).await;
     assert_eq!((&seen["healthy"], &seen["region_answers"]), (&json!(false), &json!(false)));
 
     let aws = all_is_well();
     for reply in [Reply::error("AccessDenied", "not authorized"), Reply::error("DBClusterNotFoundFault", "none")] {
         aws.on_in(HOME, "rds", "DescribeDBClusters", [reply]);
-        let seen = answer(&aws, event("watch")).await;
+        let seen = seen_by_watch(&aws).await;
         assert_eq!((&seen["healthy"], &seen["region_answers"]), (&json!(true), &Value::Null));
     }
 }
@@ -107,7 +122,7 @@ async fn silence_proves_nothing_when_the_ledger_is_silent_too() {
             _ => Reply::Silence,
         })],
     );
-    let error = invoke(&aws, event("watch")).await.expect_err("nothing could be seen");
+    let error = watch(&aws).await.expect_err("nothing could be seen");
     assert_eq!(error.code(), ErrorCode::Transient);
 }
 
@@ -115,7 +130,7 @@ async fn silence_proves_nothing_when_the_ledger_is_silent_too() {
 async fn a_failover_under_way_keeps_the_lease_from_being_renewed_and_the_watch_goes_on() {
     let aws = all_is_well();
     put_plan_item(&aws, failover("active", &held_by(HOME, 0, START.as_millis() + 100_000)));
-    let seen = answer(&aws, event("watch")).await;
+    let seen = seen_by_watch(&aws).await;
     assert_eq!((&seen["region"], &seen["healthy"]), (&json!(HOME), &json!(true)));
     assert!(seen["writer_lease"].as_str().expect("said").contains("failover one is under way"), "{seen}");
     assert_eq!(lease(&aws), Some((HOME.to_owned(), 100)));
@@ -127,11 +142,11 @@ async fn a_lease_that_was_handed_over_is_renewed_for_the_target_once_that_serves
         let aws = all_is_well();
         put_plan_item(&aws, failover(phase, &held_by(STANDBY, 1, START.as_millis() + 100_000)));
         aws.on("http", STANDBY_ENDPOINT, [status(503)]);
-        let seen = answer(&aws, event("watch")).await;
+        let seen = seen_by_watch(&aws).await;
         assert_eq!(seen["region"], HOME, "by the ledger the plan is active there");
         assert_eq!(lease(&aws), Some((STANDBY.to_owned(), 100)), "{seen}");
         aws.on("http", STANDBY_ENDPOINT, [status(200)]);
-        answer(&aws, event("watch")).await;
+        seen_by_watch(&aws).await;
         assert_eq!(lease(&aws), Some((STANDBY.to_owned(), 150)));
     }
 }
@@ -140,7 +155,7 @@ async fn a_lease_that_was_handed_over_is_renewed_for_the_target_once_that_serves
 async fn a_region_that_nobody_named_an_endpoint_for_is_a_fault_of_the_configuration() {
     let aws = all_is_well();
     put_plan_item(&aws, json!({ "active_region": { "S": "us-east-1" } }));
-    let error = invoke(&aws, event("watch")).await.expect_err("not watched");
+    let error = watch(&aws).await.expect_err("not watched");
     assert_eq!(error.code(), ErrorCode::Config);
     assert!(error.to_string().contains("WATCHED_ENDPOINTS") && error.to_string().contains("us-east-1"), "{error}");
 }

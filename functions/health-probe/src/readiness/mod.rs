@@ -1,5 +1,5 @@
-//! What this function itself checks of the next failover (X4): the plan's item in the ledger before every run, and in a
-//! preflight of its own also the ledger's table, the alarms' wiring, the endpoints, the roles' permissions, and what the
+//! What this function itself checks of the next failover (X4): the plan's item in the ledger and whether `watch` fits
+//! the plan before every run, and in a preflight of its own also the ledger's table, the alarms' wiring, the endpoints, the roles' permissions, and what the
 //! plan depends on.
 //!
 //! Each check is a read and a pure judgement of what was read. A check that could not be made is a finding, not an error.
@@ -11,12 +11,14 @@ mod needs;
 mod permissions;
 mod plan_item;
 mod table;
+mod watched;
 
 use failover::contract::{Finding, RunPlan};
 use failover::recovery_plan::RecoveryPlan;
 
 pub use needs::{NEEDS, Need};
 pub(crate) use plan_item::of_ledger;
+pub(crate) use watched::agrees;
 
 use crate::HealthProbe;
 use crate::evidence::Lag;

@@ -40,7 +40,7 @@ pub(crate) fn probe(aws: &FakeAws) -> HealthProbe {
             "eu-central-1=https://app.eu-central-1.example.com/health,eu-west-1=https://app.eu-west-1.example.com/health",
         ),
         ("WATCHED_CLUSTERS", "eu-central-1=trading-primary,eu-west-1=trading-dr"),
-        ("WRITER_LEASE_SECONDS", "150"),
+        ("WRITER_LEASE_SECONDS", "0"),
         ("FUNCTION_ROLES", &roles),
     ]);
     let settings = Settings::read(&variables, &tools.config).expect("complete");
