@@ -121,7 +121,7 @@ async fn traffic_moves_while_the_control_plane_of_route_53_is_down() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_standbys_the_one_that_would_lose_too_much_is_passed_over() {
-    passes("preferred-standby-behind").await;
+    passes("three-regions").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,11 +12,11 @@ mod lag_refused;
 mod lag_timed_out;
 mod lag_too_high;
 mod planned_switchover;
-mod preferred_standby_behind;
 mod primary_half_alive;
 mod region_loss;
 mod resume;
 mod route53_control_plane_down;
+mod three_regions;
 mod two_plans_at_once;
 
 use std::future::Future;
@@ -73,7 +73,7 @@ pub const ALL: [&dyn Scenario; 21] = [
     &fence_timeout::FenceTimeout::Declined,
     &fence_timeout::FenceTimeout::Off,
     &route53_control_plane_down::Route53ControlPlaneDown,
-    &preferred_standby_behind::PreferredStandbyBehind,
+    &three_regions::ThreeRegions,
     &two_plans_at_once::TwoPlansAtOnce,
     &both_regions_trigger_at_once::BothRegionsTriggerAtOnce,
     &resume::Resume,

@@ -7,11 +7,11 @@ use crate::verdict::{self, Check};
 use crate::world::{MAX_RPO_MS, Site};
 
 /// The Region is lost while the preferred standby is further behind than the plan allows, and the second one is not.
-pub(super) struct PreferredStandbyBehind;
+pub(super) struct ThreeRegions;
 
-impl Scenario for PreferredStandbyBehind {
+impl Scenario for ThreeRegions {
     fn name(&self) -> &'static str {
-        "preferred-standby-behind"
+        "three-regions"
     }
 
     fn does(&self) -> &'static str {
