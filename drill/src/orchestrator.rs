@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::execution::{self, Execution};
 use crate::gateway::Call;
 use crate::listener::Listener;
+use crate::moment::Moment;
 use crate::progress::Progress;
 use crate::staging::{PlanSource, Staging, Traffic};
 use crate::state::{LedgerItem, queue_length, read_ledger};
@@ -153,10 +154,16 @@ impl Orchestrator {
             PlanSource::Document => vec![("PlanDocument", staging.plan_document(workload, world))],
             PlanSource::Template => composition(),
         };
+        let lease = staging.writer_lease_seconds.map(|seconds| ("WriterLeaseSeconds", seconds.to_string()));
         let more = self.more_resources(&staging.sites, &world.account_id, |site| world.endpoint(site).url());
         let traffic = staging.traffic.iter().flat_map(|way| self.traffic(*way, staging, &world.account_id));
-        let chosen =
-            plan.into_iter().chain(self.ledger.parameters()).chain(patience(staging)).chain(more).chain(traffic);
+        let chosen = plan
+            .into_iter()
+            .chain(self.ledger.parameters())
+            .chain(patience(staging))
+            .chain(lease)
+            .chain(more)
+            .chain(traffic);
         parameters.into_iter().chain(chosen).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
@@ -316,6 +323,33 @@ impl Deployed {
             "Key": { "operation_id": { "S": format!("plan#{}", self.orchestrator.workload) } },
             "UpdateExpression": "SET kill_switch = :on",
             "ExpressionAttributeValues": { ":on": { "BOOL": true } },
+        });
+        self.aws.json("dynamodb", self.region(), "UpdateItem", &input).await?;
+        Ok(())
+    }
+
+    /// Invokes `health-probe` with the command `watch`, and answers what it saw.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it, [`Error::Unexpected`] when the answer is no JSON.
+    pub async fn watch(&self) -> Result<Value> {
+        let path = format!("/2015-03-31/functions/{}/invocations", self.output("HealthProbeFunctionArn")?);
+        let body = json!({ "command": "watch" }).to_string();
+        let answer = self.aws.rest("lambda", self.region(), "POST", &path, "application/json", body.as_bytes()).await?;
+        serde_json::from_str(&answer).map_err(|error| Error::Unexpected(format!("watch answered {answer}: {error}")))
+    }
+
+    /// Sets in the ledger when the writer lease runs out.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when nobody holds it.
+    pub async fn end_lease_at(&self, moment: Moment) -> Result<()> {
+        let input = json!({
+            "TableName": self.output("LedgerTableName")?,
+            "Key": { "operation_id": { "S": format!("plan#{}", self.orchestrator.workload) } },
+            "UpdateExpression": "SET writer_until_ms = :until",
+            "ConditionExpression": "attribute_exists(writer_until_ms)",
+            "ExpressionAttributeValues": { ":until": { "N": moment.as_millis().to_string() } },
         });
         self.aws.json("dynamodb", self.region(), "UpdateItem", &input).await?;
         Ok(())

@@ -183,6 +183,8 @@ pub(crate) fn evidence() -> Evidence {
         sites: Site::PAIR.to_vec(),
         traffic: vec![Traffic::FailoverRecords],
         fencing: Fencing::BestEffort,
+        waves: false,
+        lease_ends: None,
         isolated: isolated.into(),
         beside: Vec::new(),
         account_id: ACCOUNT.to_owned(),

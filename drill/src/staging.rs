@@ -8,6 +8,8 @@ use crate::world::{
     STANDBY_OBJECT, Site, WORKLOAD_SERVICES, Workload, World,
 };
 
+/// The writer lease of a scenario that has one: the shortest that a plan may have.
+pub const LEASE_SECONDS: u32 = 130;
 /// For how long each fence is tried, in seconds.
 pub const FENCE_SECONDS: u32 = 2;
 /// The weight of the records that get the traffic.
@@ -29,6 +31,10 @@ pub struct Staging {
     pub fencing: Fencing,
     /// What sends clients to a Region.
     pub traffic: Vec<Traffic>,
+    /// For how long applications are granted the right to write, in seconds; none when they do not ask.
+    pub writer_lease_seconds: Option<u32>,
+    /// Whether each ECS service has a wave of its own, the database being in the first.
+    pub waves: bool,
     /// The orchestrators. Their workloads are what the world has.
     pub orchestrators: Vec<Orchestrator>,
     /// How long a question waits for its answer, in seconds; the template's default when not given.
@@ -43,6 +49,8 @@ impl Default for Staging {
             sites: Site::PAIR.to_vec(),
             fencing: Fencing::BestEffort,
             traffic: vec![Traffic::FailoverRecords],
+            writer_lease_seconds: None,
+            waves: false,
             orchestrators: vec![Orchestrator::default()],
             approval_timeout_seconds: None,
         }
@@ -135,17 +143,28 @@ impl Staging {
                     json!({ "serving": [groups.serving], "isolated": [groups.isolated] })
                 }),
             }],
-            "ecs": [{
-                "clusters": self.each(|site| workload.ecs_cluster(site).into()),
-                "services": { "named": WORKLOAD_SERVICES },
-                "capacity": { "desired": FULL_COUNT },
-            }],
+            "ecs": self.services_by_wave(workload),
             "traffic": self.traffic.iter().map(|way| self.traffic_entry(*way, workload, world)).collect::<Vec<_>>(),
             "fencing": { "policy": self.fencing.policy(), "timeout_seconds": FENCE_SECONDS },
+            "writer_lease_seconds": self.writer_lease_seconds,
             "cooldown_seconds": COOLDOWN_SECONDS,
             "max_run_seconds": MAX_RUN_SECONDS,
         })
         .to_string()
+    }
+
+    fn services_by_wave(&self, workload: Workload) -> Value {
+        let entry = |wave: usize, services: &[&str]| {
+            json!({
+                "wave": wave,
+                "clusters": self.each(|site| workload.ecs_cluster(site).into()),
+                "services": { "named": services },
+                "capacity": { "desired": FULL_COUNT },
+            })
+        };
+        let services =
+            if self.waves { WORKLOAD_SERVICES.chunks(1) } else { WORKLOAD_SERVICES.chunks(WORKLOAD_SERVICES.len()) };
+        services.zip(1..).map(|(services, wave)| entry(wave, services)).collect()
     }
 
     fn traffic_entry(&self, way: Traffic, workload: Workload, world: &World) -> Value {

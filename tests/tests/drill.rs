@@ -120,6 +120,16 @@ async fn traffic_moves_while_the_control_plane_of_route_53_is_down() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_promotion_waits_until_the_lost_regions_applications_may_not_write_any_more() {
+    passes("writer-lease").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_of_a_later_wave_wait_for_those_of_the_one_before() {
+    passes("waves").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_standbys_the_one_that_would_lose_too_much_is_passed_over() {
     passes("three-regions").await;
 }

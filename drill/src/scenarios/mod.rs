@@ -18,6 +18,8 @@ mod resume;
 mod route53_control_plane_down;
 mod three_regions;
 mod two_plans_at_once;
+mod waves;
+mod writer_lease;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -55,7 +57,7 @@ pub trait Scenario: Sync {
 }
 
 /// All scenarios; the first one runs when none is named.
-pub const ALL: [&dyn Scenario; 21] = [
+pub const ALL: [&dyn Scenario; 23] = [
     &region_loss::RegionLoss,
     &planned_switchover::PlannedSwitchover,
     &false_alarm::FalseAlarm,
@@ -73,6 +75,8 @@ pub const ALL: [&dyn Scenario; 21] = [
     &fence_timeout::FenceTimeout::Declined,
     &fence_timeout::FenceTimeout::Off,
     &route53_control_plane_down::Route53ControlPlaneDown,
+    &writer_lease::WriterLease,
+    &waves::Waves,
     &three_regions::ThreeRegions,
     &two_plans_at_once::TwoPlansAtOnce,
     &both_regions_trigger_at_once::BothRegionsTriggerAtOnce,
@@ -112,6 +116,10 @@ fn stands_at(evidence: &Evidence, site: Site, fenced: Option<Site>) -> Vec<Check
 /// What holds of each run that moved the workload: one operation per step, people told, true figures.
 fn well_run(evidence: &Evidence, run: &Run) -> [Check; 5] {
     let mut steps = vec!["decide", "promote-aurora", "scale-ecs", "shift-dns"];
+    if evidence.waves {
+        // One for each wave.
+        steps.push("scale-ecs");
+    }
     let mut told = vec!["started", "succeeded"];
     if run.by_alarm() {
         // A person's order needs no trigger.

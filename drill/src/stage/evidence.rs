@@ -6,6 +6,7 @@ use super::{Desk, Run, Stage};
 use crate::error::Result;
 use crate::execution::Execution;
 use crate::gateway::{Call, TraceSegment};
+use crate::moment::Moment;
 use crate::orchestrator::Orchestrator;
 use crate::staging::{Fencing, Traffic};
 use crate::state::{LedgerItem, WorldState};
@@ -22,6 +23,10 @@ pub struct Evidence {
     pub traffic: Vec<Traffic>,
     /// How the plan keeps the Region that is left from writing.
     pub fencing: Fencing,
+    /// Whether the plan has its ECS services in several waves.
+    pub waves: bool,
+    /// When the lease of the applications that may write ran out, as the drill set it.
+    pub lease_ends: Option<Moment>,
     /// The account.
     pub account_id: String,
     /// The workload before.
@@ -77,6 +82,8 @@ impl Stage {
             sites: world.staging.sites.clone(),
             traffic: world.staging.traffic.clone(),
             fencing: world.staging.fencing,
+            waves: world.staging.waves,
+            lease_ends: desk.lease_ends,
             account_id: world.account_id.clone(),
             before: world.before(orchestrator.workload).clone(),
             after: world.read(orchestrator.workload, &self.aws(), gateway).await?,

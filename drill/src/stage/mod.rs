@@ -69,6 +69,8 @@ struct Desk {
     /// The executions that were waited for or stopped, by ARN.
     known: BTreeSet<String>,
     answered: Option<Moment>,
+    /// When the writer lease runs out, once the drill has set that.
+    lease_ends: Option<Moment>,
     heard: Vec<Message>,
 }
 
@@ -93,7 +95,7 @@ impl Stage {
             let staged = (&world.staging, world.as_ref());
             let deployed = Deployed::new(tools, &local, *orchestrator, staged, &run_dir, progress).await?;
             let (runs, known, heard) = (Vec::new(), BTreeSet::new(), Vec::new());
-            desks.push(Desk { deployed, runs, known, answered: None, heard });
+            desks.push(Desk { deployed, runs, known, answered: None, lease_ends: None, heard });
         }
         let mut random = fastrand::Rng::with_seed(seed);
         let lag_ms = random.u64(LAG_MS);

@@ -137,6 +137,31 @@ impl Stage {
         self.orchestrator().set_kill_switch().await
     }
 
+    /// Has the orchestrator look at the active Region, as it does every minute; that renews the writer lease.
+    ///
+    /// # Errors
+    /// [`Error::Unexpected`](crate::Error::Unexpected) when it does not renew it.
+    pub async fn renew_lease(&mut self) -> Result<()> {
+        let answer = self.orchestrator().watch().await?;
+        let renewed = answer["writer_lease"].as_str().filter(|text| text.contains("may write until"));
+        let text = renewed.ok_or_else(|| Error::Unexpected(format!("the writer lease was not renewed: {answer}")))?;
+        let text = text.to_owned();
+        self.tell(text);
+        Ok(())
+    }
+
+    /// Lets time pass for the writer lease alone, until so much of it is left.
+    ///
+    /// # Errors
+    /// [`Error::Aws`](crate::Error::Aws) when there is no lease.
+    pub async fn let_lease_age(&mut self, left: Duration) -> Result<()> {
+        let ends = Moment::now().plus(left);
+        self.orchestrator().end_lease_at(ends).await?;
+        self.tell(format!("time passes, and nothing renews the lease: it has {} s left", left.as_secs()));
+        self.desk_mut().lease_ends = Some(ends);
+        Ok(())
+    }
+
     /// Waits until the run that is under way asks people this, and reads the question.
     ///
     /// # Errors

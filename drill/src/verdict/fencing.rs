@@ -13,7 +13,7 @@ use crate::stage::{Evidence, QUESTION, Run};
 use crate::world::{Site, WORKLOAD_SERVICES};
 
 /// What promotes a database unplanned.
-const PROMOTION: &str = "FailoverGlobalCluster";
+pub(super) const PROMOTION: &str = "FailoverGlobalCluster";
 /// The functions that fence, with the changes that they do it by and what they look with afterwards.
 const FENCES: [(&str, &[&str], &str); 2] = [
     ("scale-ecs", &["UpdateService", "RegisterScalableTarget"], "DescribeServices"),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Check, listed};
+use crate::moment::Moment;
 use crate::stage::{Evidence, Run};
+use crate::state::is_fence;
 use crate::world::Site;
 
 /// The ledger has exactly one completed operation for each of `steps` of this run, and no other.
@@ -45,6 +47,25 @@ pub fn one_ledger(evidence: &Evidence) -> Check {
     let others: Vec<String> = others.map(|other| other.orchestrator.site.to_string()).collect();
     let passed = !evidence.beside.is_empty() && others.is_empty();
     Check::new("the ledger is the same in each orchestrator's Region", passed, listed(others))
+}
+
+/// The scaling of `service` was begun only after every operation whose id has `earlier` in it was done, by the record of
+/// what was written into the ledger.
+#[must_use]
+pub fn begun_after(evidence: &Evidence, service: &str, earlier: &str) -> Check {
+    let claim = format!("the scaling of {service} was begun after {} was done", earlier.trim_matches(['#', '/']));
+    let scaling = format!("/{service}");
+    let writes = |is_it: &dyn Fn(&str) -> bool| -> Vec<(Moment, bool)> {
+        let each = evidence.calls.iter().filter_map(|call| Some((call, call.ledger.as_ref()?)));
+        let of_it = each.filter(|(_, write)| !is_fence(&write.operation_id) && is_it(&write.operation_id));
+        of_it.map(|(call, write)| (Moment::from(call.at), write.status.as_deref() == Some("completed"))).collect()
+    };
+    let begun = writes(&|id| id.ends_with(&scaling)).into_iter().map(|(at, _)| at).min();
+    let done = writes(&|id| id.contains(earlier)).into_iter().filter_map(|(at, done)| done.then_some(at)).max();
+    let (Some(begun), Some(done)) = (begun, done) else {
+        return Check::new(claim, false, "one of them was not recorded");
+    };
+    Check::new(claim, begun > done, format!("{} ms after it", begun.since(done).as_millis()))
 }
 
 /// The plan's item says that its last failover ended well, and where the workload is active.

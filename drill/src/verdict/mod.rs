@@ -3,6 +3,7 @@
 
 mod calls;
 mod fencing;
+mod lease;
 mod ledger;
 mod rehearsal;
 mod resumption;
@@ -13,6 +14,7 @@ mod workload;
 
 pub use calls::*;
 pub use fencing::*;
+pub use lease::*;
 pub use ledger::*;
 pub use rehearsal::*;
 pub use resumption::*;

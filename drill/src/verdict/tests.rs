@@ -1,7 +1,9 @@
 //! The verdict on recorded evidence: it holds, and each change of it makes one check fail.
 
+use std::time::{Duration, SystemTime};
+
 use super::*;
-use crate::gateway::{Call, Outcome};
+use crate::gateway::{Call, LedgerWrite, Outcome};
 use crate::listener::Message;
 use crate::recorded::{self, call_of, world_at};
 use crate::stage::Evidence;
@@ -158,6 +160,29 @@ fn an_operation_of_another_failover_is_seen() {
         e.ledger.push(item);
     };
     only(&failing(stranger), "any other failover");
+}
+
+#[test]
+fn a_later_wave_that_begins_too_early_is_seen() {
+    let write = |step: &str, status: &str, at_ms: u64| {
+        let mut call = call_of("scale-ecs", "dynamodb", "UpdateItem", Outcome::Ok { status: 200 });
+        call.at = SystemTime::UNIX_EPOCH + Duration::from_millis(at_ms);
+        let (operation_id, status) = (format!("one#{step}"), Some(status.to_owned()));
+        call.ledger = Some(LedgerWrite { operation_id, status });
+        call
+    };
+    let passes = |calls: &[Call]| {
+        let evidence = Evidence { calls: calls.to_vec(), ..recorded::evidence() };
+        begun_after(&evidence, "quotes", "/orders").passed
+    };
+    let (here, there) = ("scale-ecs#eu-west-1/a", "scale-ecs#fence/eu-central-1/a");
+    let (orders, quotes) = (format!("{here}/orders"), format!("{here}/quotes"));
+    let fence = write(&format!("{there}/quotes"), "in_progress", 1);
+    let done = write(&orders, "completed", 5);
+    assert!(passes(&[fence.clone(), write(&orders, "in_progress", 2), done.clone(), write(&quotes, "in_progress", 6)]));
+    assert!(!passes(&[done.clone(), write(&quotes, "in_progress", 4)]), "begun before the first was done");
+    assert!(!passes(&[write(&orders, "in_progress", 2), write(&quotes, "in_progress", 6)]), "never done");
+    assert!(!passes(&[done, fence]), "never begun");
 }
 
 #[test]
