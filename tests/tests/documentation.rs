@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use drill::scenarios;
 use failover::contract::{self, ExecutionInput, ProbeRequest, Traffic};
 use failover::recovery_plan::RecoveryPlan;
 use failover::region_switch::Event;
@@ -115,5 +116,66 @@ fn the_index_leads_to_every_runbook() {
     for path in files(runbook::FOLDER).expect("the folder") {
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         assert!(name == "README.md" || linked.contains(&name), "{name} is not in the index");
+    }
+}
+
+/// What stands in backticks in `SEMANTICS.md`.
+fn quoted() -> Vec<String> {
+    let text = std::fs::read_to_string(project_root().join("SEMANTICS.md")).expect("the semantics");
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// All of the project's own Rust, as one text.
+fn sources() -> String {
+    let mut folders: Vec<_> = ["shared", "functions", "drill", "tests"].map(|name| project_root().join(name)).into();
+    let mut all = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                all.push_str(&std::fs::read_to_string(path).expect("a text"));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_test_file_and_scenario_that_the_semantics_name_exists() {
+    let sources = sources();
+    let mut tests = 0;
+    for name in quoted() {
+        let is_test = name.split('_').count() > 4
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit());
+        if is_test {
+            assert!(sources.contains(&format!("fn {name}(")), "no test has the name {name}");
+            tests += 1;
+        } else if name.ends_with(".rs") || name.ends_with('/') {
+            assert!(project_root().join(&name).exists(), "{name}");
+        }
+    }
+    assert!(tests > 20, "only {tests} tests are named");
+    let text = std::fs::read_to_string(project_root().join("SEMANTICS.md")).expect("the semantics");
+    for named in text.split("drill: `").skip(1) {
+        // Until the bracket closes, or words follow.
+        let names = named.split([')', ';', '.']).next().unwrap_or_default();
+        for name in names.split('`').step_by(2).filter(|name| name.contains('-')) {
+            assert!(scenarios::by_name(name).is_some(), "no scenario has the name {name}");
+        }
+    }
+}
+
+#[test]
+fn every_guarantee_names_what_holds_it() {
+    let text = std::fs::read_to_string(project_root().join("SEMANTICS.md")).expect("the semantics");
+    let (_, guarantees) = text.split_once("## Guarantees").expect("a chapter");
+    let (guarantees, _) = guarantees.split_once("## Assumptions").expect("the next chapter");
+    let paragraphs: Vec<&str> = guarantees.split("\n\n").map(str::trim).filter(|text| !text.is_empty()).collect();
+    assert!(paragraphs.len() > 20, "{} guarantees", paragraphs.len());
+    for paragraph in paragraphs {
+        let (_, named) = paragraph.rsplit_once(" (").unwrap_or_default();
+        assert!(named.contains('`') && named.ends_with(')'), "nothing holds: {paragraph}");
     }
 }
