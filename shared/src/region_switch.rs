@@ -239,6 +239,8 @@ impl RegionSwitch {
             run: event.run()?,
             global_cluster_id: Some(aurora.global_cluster_id.clone()),
             target_cluster_arn: Some(entry("aurora.clusters", &aurora.clusters, target)?.clone()),
+            // The event does not say which of several Regions is left.
+            source_cluster_arn: None,
             mode: match event.mode {
                 Mode::Graceful => self.graceful_mode,
                 Mode::Ungraceful => aurora.unplanned_mode,

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use drill::scenarios;
 use failover::contract::{self, ExecutionInput, ProbeRequest, Traffic};
@@ -21,7 +22,7 @@ fn pages() -> Vec<(std::path::PathBuf, String)> {
 
 /// Each block of JSON, as a value, with the place it stands at.
 fn json_blocks() -> Vec<(String, Value)> {
-    let place = |path: &std::path::Path, block: &Block| format!("{}, line {}", short_path(path), block.line);
+    let place = |path: &Path, block: &Block| format!("{}, line {}", short_path(path), block.line);
     let mut found = Vec::new();
     for (path, text) in pages() {
         for block in blocks(&text).iter().filter(|block| block.language == "json") {
@@ -152,7 +153,7 @@ fn every_test_file_and_scenario_that_the_semantics_name_exists() {
         if is_test {
             assert!(sources.contains(&format!("fn {name}(")), "no test has the name {name}");
             tests += 1;
-        } else if name.ends_with(".rs") || name.ends_with('/') {
+        } else if Path::new(&name).extension().is_some_and(|end| end == "rs") || name.ends_with('/') {
             assert!(project_root().join(&name).exists(), "{name}");
         }
     }

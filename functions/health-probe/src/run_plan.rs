@@ -145,6 +145,7 @@ impl Steps<'_> {
                 run: self.run.clone(),
                 global_cluster_id: Some(aurora.global_cluster_id.clone()),
                 target_cluster_arn: Some(entry(&format!("aurora[{index}].clusters"), &aurora.clusters, self.target)?),
+                source_cluster_arn: aurora.clusters.get(self.source).cloned(),
                 mode: mode(self.trigger, aurora),
                 security_group_ids: aurora.security_groups.get(self.target).map(|groups| groups.serving.clone()),
             };

@@ -79,6 +79,7 @@ async fn a_lost_region_is_failed_over_after_the_window_with_every_steps_request(
             "run": context,
             "global_cluster_id": "trading",
             "target_cluster_arn": "arn:aws:rds:eu-west-1:123456789012:cluster:trading-dr",
+            "source_cluster_arn": "arn:aws:rds:eu-central-1:123456789012:cluster:trading-primary",
             "mode": "failover"
         }])
     );

@@ -45,6 +45,23 @@ pub fn target_is_a_member(request: &Promotion, seen: &Observation) -> Finding {
     }
 }
 
+/// Whether the cluster that is left replicates to the target at all; no finding if the request does not name it.
+#[must_use]
+pub fn source_is_a_member(request: &Promotion, seen: &Observation) -> Option<Finding> {
+    const CHECK: &str = "source-is-a-member";
+    let source = request.source.as_ref()?;
+    seen.global.as_ref()?;
+    Some(match rebuild::outside_source(request, seen) {
+        None => Finding::ok(CHECK, source.as_str(), "a member"),
+        Some(source) => {
+            let id = &request.global_cluster;
+            let message = format!("no member of {id}: {} does not have what it wrote since", request.target);
+            let cure = "rebuild the global database from it (see the runbook rebuild-after-detach)";
+            Finding::blocker(CHECK, source.as_str(), message, STEP, cure)
+        }
+    })
+}
+
 /// Whether the target has an instance that can become the writer; a headless cluster has none.
 #[must_use]
 pub fn target_has_an_instance(request: &Promotion, seen: &Observation) -> Finding {

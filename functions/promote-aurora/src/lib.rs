@@ -71,7 +71,9 @@ impl PromoteAurora {
         let security_groups =
             security_groups.map(|ids| contract::check_security_groups("security_group_ids", &ids)).transpose()?;
         let global_cluster = request.global_cluster_id.unwrap_or_else(|| self.global_cluster.clone());
-        Ok(Promotion { run: request.run, global_cluster, target, mode: request.mode, security_groups })
+        let source = request.source_cluster_arn.map(|source| own_cluster("source_cluster_arn", source, &self.tools));
+        let source = source.transpose()?;
+        Ok(Promotion { run: request.run, global_cluster, target, source, mode: request.mode, security_groups })
     }
 }
 

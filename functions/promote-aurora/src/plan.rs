@@ -47,6 +47,9 @@ pub struct Promotion {
     pub global_cluster: ClusterId,
     /// The cluster that is to become the writer.
     pub target: ClusterArn,
+    /// The cluster that is left; none if it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<ClusterArn>,
     /// How.
     pub mode: PromotionMode,
     /// The security groups that the target serves with; none for those it has.
@@ -291,10 +294,10 @@ pub fn plan(request: &Promotion, seen: &Observation, now: Timestamp) -> Plan<Act
     if let Some(transition) = &global.transition {
         return during(request, transition, seen, now);
     }
+    if let Some(objection) = left_alone(request, seen, global).or_else(|| left_outside(request, seen)) {
+        return objection;
+    }
     if member.is_writer {
-        if let Some(objection) = left_alone(request, seen, global) {
-            return objection;
-        }
         let proof = format!("{} is the writer of global cluster {}", request.target, request.global_cluster);
         return promoted(&proof, request, target, seen, now);
     }
@@ -320,6 +323,22 @@ fn left_alone(request: &Promotion, seen: &Observation, global: &Global) -> Optio
                 request.target, request.global_cluster
             ),
             rebuild_or("if no cluster was detached, take the promotion out of the plan", request, seen),
+        )
+    })
+}
+
+/// A switchover away from a cluster that is no member of the global cluster: its members do not have what it wrote since
+/// it was detached (F14). A switchover that this operation has sent keeps both clusters as members.
+fn left_outside(request: &Promotion, seen: &Observation) -> Option<Plan<Action>> {
+    let source = rebuild::outside_source(request, seen)?;
+    (request.mode == PromotionMode::Switchover && seen.our_change.is_none()).then(|| {
+        refuse(
+            format!(
+                "{source}, which is to be left, is no member of global cluster {}, so {} does not have what it wrote \
+                 since it was detached",
+                request.global_cluster, request.target
+            ),
+            rebuild_or("correct the source cluster in the request or plan", request, seen),
         )
     })
 }

@@ -35,6 +35,7 @@ pub(crate) async fn preflight(
         checks::replication_lag(request, &seen, tools.env.now()),
         checks::serving_security_groups(request, &seen),
     ];
+    findings.extend(checks::source_is_a_member(request, &seen));
     findings.extend(checks::rebuild(request, &seen));
     findings
 }

@@ -3,7 +3,7 @@
 //! A detached cluster cannot be added to a global database again: a secondary is always created anew, from the writer.
 //! Source: <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html#aurora-global-database-failover.manual-unplanned>
 
-use failover::contract::PromotionMode;
+use failover::contract::{ClusterArn, PromotionMode};
 
 use crate::plan::{Global, Observation, Promotion, Target};
 
@@ -20,12 +20,21 @@ pub struct RebuildStep {
     pub missing: Option<String>,
 }
 
-/// Whether something has to be rebuilt: the target is no member, or, for a switchover, the only one.
+/// The cluster that is to be left, if there is a global cluster and it is no member of it.
+#[must_use]
+pub fn outside_source<'a>(request: &'a Promotion, seen: &Observation) -> Option<&'a ClusterArn> {
+    let global = seen.global.as_ref()?;
+    request.source.as_ref().filter(|source| !global.members.iter().any(|member| member.arn == **source))
+}
+
+/// Whether something has to be rebuilt: the target is no member, or, for a switchover, the only one or no replica of the
+/// cluster that is left.
 #[must_use]
 pub fn is_needed(request: &Promotion, seen: &Observation) -> bool {
     let members = || seen.global.iter().flat_map(|global| &global.members);
     let alone = request.mode == PromotionMode::Switchover && members().count() == 1;
-    alone || !members().any(|member| member.arn == request.target)
+    let stale = request.mode == PromotionMode::Switchover && outside_source(request, seen).is_some();
+    alone || stale || !members().any(|member| member.arn == request.target)
 }
 
 /// What is needed, in the order in which it has to be made.

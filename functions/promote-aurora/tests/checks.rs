@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use failover::contract::{ClusterArn, ClusterId, Finding, PromotionMode, RunContext, Severity, Timestamp};
 use promote_aurora::checks::{
     LAG_IS_OLD, engine_versions_match, global_cluster_exists, members_are_synchronised, parameter_groups_match,
-    rebuild, replication_lag, serving_security_groups, target_has_an_instance, target_is_a_member,
+    rebuild, replication_lag, serving_security_groups, source_is_a_member, target_has_an_instance, target_is_a_member,
 };
 use promote_aurora::plan::{
     Global, Instance, Lag, LagReport, Member, Observation, Promotion, SecurityGroup, Source, Target,
@@ -28,6 +28,7 @@ fn request(mode: PromotionMode) -> Promotion {
         run: RunContext::default(),
         global_cluster: ClusterId::parse("trading-global").expect("an id"),
         target: ireland(),
+        source: None,
         mode,
         security_groups: Some(BTreeSet::from(["sg-5e5e5e5e".to_owned()])),
     }
@@ -211,6 +212,17 @@ fn security_groups_are_those_it_serves_with_or_given_back_or_not_named_or_not_kn
     assert_says(&check(&with(|seen| seen.target = None)), Severity::Unknown, "no such cluster");
     let unnamed = Promotion { security_groups: None, ..failover() };
     assert_says(&serving_security_groups(&unnamed, &closed), Severity::Ok, "names none");
+}
+
+#[test]
+fn a_source_that_is_no_member_blocks_and_one_that_is_not_named_is_not_looked_for() {
+    let leaving = |source| Promotion { source: Some(source), ..failover() };
+    assert_eq!(source_is_a_member(&failover(), &in_order()), None);
+    assert_eq!(source_is_a_member(&leaving(frankfurt()), &with(|seen| seen.global = None)), None);
+    let check = |source| source_is_a_member(&leaving(source), &in_order()).expect("a finding");
+    assert_says(&check(frankfurt()), Severity::Ok, "a member");
+    let elsewhere = ClusterArn::parse("arn:aws:rds:eu-north-1:123456789012:cluster:trading-third").expect("an ARN");
+    assert_says(&check(elsewhere), Severity::Blocker, "does not have what it wrote");
 }
 
 #[test]

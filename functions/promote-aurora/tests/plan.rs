@@ -29,7 +29,14 @@ fn ireland() -> ClusterArn {
 
 fn to_ireland(mode: PromotionMode) -> Promotion {
     let global_cluster = ClusterId::parse("trading-global").expect("an id");
-    Promotion { run: RunContext::default(), global_cluster, target: ireland(), mode, security_groups: None }
+    Promotion {
+        run: RunContext::default(),
+        global_cluster,
+        target: ireland(),
+        source: None,
+        mode,
+        security_groups: None,
+    }
 }
 
 fn groups(ids: &[&str]) -> BTreeSet<String> {
@@ -279,6 +286,22 @@ fn a_switchover_to_the_only_member_is_refused_since_the_data_may_be_in_a_detache
     proof(&to_ireland(PromotionMode::Switchover), &seen);
     seen.our_change = None;
     proof(&to_ireland(PromotionMode::Failover), &seen);
+}
+
+#[test]
+fn a_switchover_away_from_a_detached_cluster_is_refused_however_many_members_are_left() {
+    let third = ClusterArn::parse("arn:aws:rds:eu-north-1:123456789012:cluster:trading-third").expect("an ARN");
+    let home = |mode| Promotion { target: frankfurt(), source: Some(ireland()), ..to_ireland(mode) };
+    // Ireland was detached; the old writer and a third Region have stayed.
+    let mut seen = in_order();
+    members(&mut seen)[1].arn = third;
+    let (reason, cure) = refusal(&home(PromotionMode::Switchover), &seen);
+    assert!(reason.contains("does not have what it wrote"), "{reason}");
+    assert!(cure.contains("remove every member"), "{cure}");
+    // Once it is a member again, the same request finds its target writing.
+    proof(&home(PromotionMode::Switchover), &in_order());
+    let to_ireland = Promotion { source: Some(frankfurt()), ..to_ireland(PromotionMode::Switchover) };
+    action(&to_ireland, &in_order());
 }
 
 #[test]

@@ -25,6 +25,10 @@ pub struct PromoteRequest {
     /// The cluster that is to become the writer. Left out, `DR_CLUSTER_ID` in `DR_REGION`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_cluster_arn: Option<ClusterArn>,
+    /// The cluster that is left, which writes now. After a detach it is no member of the global cluster, whose members do
+    /// not have what it wrote: then a switchover is refused. Left out, it is not looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_cluster_arn: Option<ClusterArn>,
     /// How to promote.
     pub mode: PromotionMode,
     /// The security groups that the target serves with. Left out, those it has. A cluster that was isolated when its
