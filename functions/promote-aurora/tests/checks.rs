@@ -2,89 +2,19 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
+mod pair;
 
-use failover::contract::{ClusterArn, ClusterId, Finding, PromotionMode, RunContext, Severity, Timestamp};
+use failover::contract::{ClusterArn, Finding, PromotionMode, Severity, Timestamp};
 use promote_aurora::checks::{
     LAG_IS_OLD, engine_versions_match, global_cluster_exists, members_are_synchronised, parameter_groups_match,
     rebuild, replication_lag, serving_security_groups, source_is_a_member, target_has_an_instance, target_is_a_member,
 };
-use promote_aurora::plan::{
-    Global, Instance, Lag, LagReport, Member, Observation, Promotion, SecurityGroup, Source, Target,
-};
+use promote_aurora::plan::{Lag, Member, Observation, Promotion, Source};
 
-const NOW: Timestamp = Timestamp::from_millis(1_795_233_600_000);
-
-fn frankfurt() -> ClusterArn {
-    ClusterArn::parse("arn:aws:rds:eu-central-1:123456789012:cluster:trading").expect("an ARN")
-}
-
-fn ireland() -> ClusterArn {
-    ClusterArn::parse("arn:aws:rds:eu-west-1:123456789012:cluster:trading-dr").expect("an ARN")
-}
-
-fn request(mode: PromotionMode) -> Promotion {
-    Promotion {
-        run: RunContext::default(),
-        global_cluster: ClusterId::parse("trading-global").expect("an id"),
-        target: ireland(),
-        source: None,
-        mode,
-        security_groups: Some(BTreeSet::from(["sg-5e5e5e5e".to_owned()])),
-    }
-}
+use pair::{NOW, frankfurt, in_order, member, members, serving, source, target};
 
 fn failover() -> Promotion {
-    request(PromotionMode::Failover)
-}
-
-fn member(arn: ClusterArn, is_writer: bool) -> Member {
-    Member { arn, is_writer, synchronization: Some("connected".to_owned()) }
-}
-
-fn answers(version: &str, parameter_group: &str) -> Source {
-    Source::Answers {
-        status: "available".to_owned(),
-        engine_version: Some(version.to_owned()),
-        parameter_group: Some(parameter_group.to_owned()),
-    }
-}
-
-fn in_order() -> Observation {
-    let instance = Instance {
-        id: "trading-dr-1".to_owned(),
-        status: "available".to_owned(),
-        is_writer: false,
-        parameters: Some("in-sync".to_owned()),
-    };
-    Observation {
-        global: Some(Global {
-            status: "available".to_owned(),
-            members: vec![member(frankfurt(), true), member(ireland(), false)],
-            transition: None,
-        }),
-        target: Some(Target {
-            status: "available".to_owned(),
-            engine_version: Some("16.6".to_owned()),
-            parameter_group: Some("trading".to_owned()),
-            security_groups: vec![SecurityGroup { id: "sg-5e5e5e5e".to_owned(), status: "active".to_owned() }],
-            instances: vec![instance],
-        }),
-        source: Some(answers("16.6", "trading")),
-        lag: Some(Lag { ms: 250, at: NOW }),
-        our_change: None,
-        restored_at: None,
-        write_fencing: None,
-        report: LagReport::default(),
-    }
-}
-
-fn members(seen: &mut Observation) -> &mut Vec<Member> {
-    &mut seen.global.as_mut().expect("a global cluster").members
-}
-
-fn target(seen: &mut Observation) -> &mut Target {
-    seen.target.as_mut().expect("a target")
+    serving(PromotionMode::Failover)
 }
 
 /// What is seen after this was changed.
@@ -160,10 +90,10 @@ fn a_secondary_that_is_not_the_target_and_is_copied_anew_is_a_warning() {
 
 #[test]
 fn versions_match_or_block_the_managed_ways_or_are_not_known() {
-    let version = |version: &str| with(|seen| seen.source = Some(answers(version, "trading")));
+    let version = |version: &str| with(|seen| seen.source = Some(source("available", version, "trading")));
     let silent = with(|seen| seen.source = Some(Source::Silent { problem: "timed out".to_owned() }));
     for mode in [PromotionMode::Switchover, PromotionMode::Failover, PromotionMode::Detach] {
-        let check = |seen: &Observation| engine_versions_match(&request(mode), seen);
+        let check = |seen: &Observation| engine_versions_match(&serving(mode), seen);
         let differs = if mode == PromotionMode::Detach { Severity::Warning } else { Severity::Blocker };
         assert_says(&check(&in_order()), Severity::Ok, "both have 16.6");
         assert_says(&check(&version("16.4")), differs, "the writer has 16.4");
@@ -179,7 +109,7 @@ fn versions_match_or_block_the_managed_ways_or_are_not_known() {
 fn parameter_groups_have_one_name_or_two_or_are_not_known() {
     let check = |seen: &Observation| parameter_groups_match(&failover(), seen);
     assert_says(&check(&in_order()), Severity::Ok, "trading");
-    let other = with(|seen| seen.source = Some(answers("16.6", "default.aurora-postgresql16")));
+    let other = with(|seen| seen.source = Some(source("available", "16.6", "default.aurora-postgresql16")));
     assert_says(&check(&other), Severity::Warning, "default.aurora-postgresql16");
     let behind = with(|seen| target(seen).instances[0].parameters = Some("pending-reboot".to_owned()));
     assert_says(&check(&behind), Severity::Warning, "trading-dr-1");
@@ -249,7 +179,7 @@ fn what_has_to_be_rebuilt_is_listed_when_the_target_is_no_secondary_and_only_the
     // The old global database, whose writer was left by a detach, is in the way of a switchover back to it.
     let mut alone = taken_over();
     members(&mut alone).remove(0);
-    let switchover = request(PromotionMode::Switchover);
+    let switchover = serving(PromotionMode::Switchover);
     assert_eq!(severities(rebuild(&switchover, &alone)), expected(Severity::Blocker, Severity::Ok));
     assert_eq!(rebuild(&failover(), &alone), []);
 }

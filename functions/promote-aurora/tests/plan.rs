@@ -2,95 +2,29 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod pair;
+
 use std::collections::BTreeSet;
 
-use failover::contract::{ClusterArn, ClusterId, PromotionMode, RunContext, Timestamp};
+use failover::contract::{ClusterArn, PromotionMode, Timestamp};
 use failover::step::Plan;
 use promote_aurora::plan::{
-    Action, Global, Instance, JUST_CHANGED, LATER, Lag, LagReport, Member, Observation, OurChange, Promotion,
-    Restoration, SOON, SecurityGroup, Source, Takeover, Target, Transition, plan,
+    Action, Global, JUST_CHANGED, LATER, Lag, LagReport, Member, Observation, OurChange, Promotion, Restoration, SOON,
+    SecurityGroup, Source, Takeover, Target, Transition, plan,
 };
 use proptest::prelude::*;
 
-const NOW: Timestamp = Timestamp::from_millis(1_795_233_600_000);
+use pair::{NOW, arn, frankfurt, in_order, instance, ireland, members, serving, source, target, to_ireland};
+
 const MODES: [PromotionMode; 3] = [PromotionMode::Switchover, PromotionMode::Failover, PromotionMode::Detach];
-
-fn arn(region: &str, id: &str) -> ClusterArn {
-    ClusterArn::parse(&format!("arn:aws:rds:{region}:123456789012:cluster:{id}")).expect("an ARN")
-}
-
-fn frankfurt() -> ClusterArn {
-    arn("eu-central-1", "trading")
-}
-
-fn ireland() -> ClusterArn {
-    arn("eu-west-1", "trading-dr")
-}
-
-fn to_ireland(mode: PromotionMode) -> Promotion {
-    let global_cluster = ClusterId::parse("trading-global").expect("an id");
-    Promotion {
-        run: RunContext::default(),
-        global_cluster,
-        target: ireland(),
-        source: None,
-        mode,
-        security_groups: None,
-    }
-}
 
 fn groups(ids: &[&str]) -> BTreeSet<String> {
     ids.iter().map(ToString::to_string).collect()
 }
 
-/// To be promoted with the group it serves with.
-fn serving(mode: PromotionMode) -> Promotion {
-    Promotion { security_groups: Some(groups(&["sg-5e5e5e5e"])), ..to_ireland(mode) }
-}
-
 fn has_groups(seen: &mut Observation, ids: &[&str]) {
     target(seen).security_groups =
         ids.iter().map(|id| SecurityGroup { id: (*id).to_owned(), status: "active".to_owned() }).collect();
-}
-
-fn source(status: &str, version: &str) -> Source {
-    Source::Answers {
-        status: status.to_owned(),
-        engine_version: Some(version.to_owned()),
-        parameter_group: Some("trading".to_owned()),
-    }
-}
-
-fn member(arn: ClusterArn, is_writer: bool) -> Member {
-    Member { arn, is_writer, synchronization: Some("connected".to_owned()) }
-}
-
-fn instance(status: &str, is_writer: bool) -> Instance {
-    Instance { id: "trading-dr-1".to_owned(), status: status.to_owned(), is_writer, parameters: None }
-}
-
-/// Frankfurt writes, Ireland follows a quarter of a second behind, nothing is pending.
-fn in_order() -> Observation {
-    Observation {
-        global: Some(Global {
-            status: "available".to_owned(),
-            members: vec![member(frankfurt(), true), member(ireland(), false)],
-            transition: None,
-        }),
-        target: Some(Target {
-            status: "available".to_owned(),
-            engine_version: Some("16.6".to_owned()),
-            parameter_group: Some("trading".to_owned()),
-            security_groups: vec![SecurityGroup { id: "sg-5e5e5e5e".to_owned(), status: "active".to_owned() }],
-            instances: vec![instance("available", false)],
-        }),
-        source: Some(source("available", "16.6")),
-        lag: Some(Lag { ms: 250, at: NOW }),
-        our_change: None,
-        restored_at: None,
-        write_fencing: None,
-        report: LagReport { lag_ms_before: Some(250), data_loss_exposure_ms: None, writer_before: Some(frankfurt()) },
-    }
 }
 
 fn taken_over() -> Observation {
@@ -106,14 +40,6 @@ fn taken_out() -> Observation {
     members(&mut seen).truncate(1);
     target(&mut seen).instances = vec![instance("available", true)];
     seen
-}
-
-fn members(seen: &mut Observation) -> &mut Vec<Member> {
-    &mut seen.global.as_mut().expect("a global cluster").members
-}
-
-fn target(seen: &mut Observation) -> &mut Target {
-    seen.target.as_mut().expect("a target")
 }
 
 fn pending(status: &str, to: Option<&ClusterArn>) -> Transition {
@@ -225,7 +151,7 @@ fn a_source_region_that_falls_silent_just_after_the_switchover_was_sent_is_waite
 #[test]
 fn a_switchover_is_not_begun_while_the_present_writer_or_the_target_is_not_available() {
     let mut writer = in_order();
-    writer.source = Some(source("modifying", "16.6"));
+    writer.source = Some(source("modifying", "16.6", "trading"));
     let mut secondary = in_order();
     target(&mut secondary).status = "modifying".to_owned();
     for (mut seen, whose) in [(writer, "the present writer"), (secondary, "take over")] {
@@ -251,7 +177,7 @@ fn an_unplanned_promotion_waits_for_a_target_that_is_not_available() {
 fn a_switchover_between_different_versions_is_refused_with_both() {
     for (of_writer, fits) in [("16.4", false), ("15.6", false), ("16.6.2", true)] {
         let mut seen = in_order();
-        seen.source = Some(source("available", of_writer));
+        seen.source = Some(source("available", of_writer, "trading"));
         if fits {
             action(&to_ireland(PromotionMode::Switchover), &seen);
             continue;
@@ -299,7 +225,9 @@ fn a_switchover_away_from_a_detached_cluster_is_refused_however_many_members_are
     assert!(reason.contains("does not have what it wrote"), "{reason}");
     assert!(cure.contains("remove every member"), "{cure}");
     // Once it is a member again, the same request finds its target writing.
-    proof(&home(PromotionMode::Switchover), &in_order());
+    let mut rebuilt = in_order();
+    target(&mut rebuilt).instances = vec![instance("available", true)];
+    proof(&home(PromotionMode::Switchover), &rebuilt);
     let to_ireland = Promotion { source: Some(frankfurt()), ..to_ireland(PromotionMode::Switchover) };
     action(&to_ireland, &in_order());
 }
@@ -375,7 +303,7 @@ fn security_groups_are_left_alone_when_they_are_right_or_none_are_named() {
 fn nothing_is_given_back_for_a_promotion_that_is_refused() {
     let mut seen = in_order();
     has_groups(&mut seen, &["sg-0c105ed0"]);
-    seen.source = Some(source("available", "15.6"));
+    seen.source = Some(source("available", "15.6", "trading"));
     refusal(&serving(PromotionMode::Switchover), &seen);
     seen.source = Some(Source::Silent { problem: "timed out".to_owned() });
     refusal(&serving(PromotionMode::Switchover), &seen);
@@ -657,7 +585,7 @@ prop_compose! {
         changed_ms_ago in proptest::option::of(0i64..200_000),
     ) -> Observation {
         let source = source_is.map(|(text, version)| {
-            if source_answers { source(&text, &version) } else { Source::Silent { problem: text } }
+            if source_answers { source(&text, &version, "trading") } else { Source::Silent { problem: text } }
         });
         Observation {
             global,
