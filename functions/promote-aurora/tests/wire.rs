@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use failover::contract::{self, PromoteRequest, Severity, StepResponse, StepStatus, Timestamp};
 use failover::error::{Error, ErrorCode, chain};
-use failover::testing::{self, FakeAws, Reply, START};
+use failover::testing::{self, FakeAws, Reply, Request, START};
 use promote_aurora::PromoteAurora;
 use serde_json::{Value, json};
 
@@ -594,6 +594,40 @@ async fn an_isolated_target_gets_its_security_groups_back_and_is_promoted_in_the
         assert_eq!(response.observed["lag_ms_before"], 412, "{mode}");
         assert_eq!(response.observed["writer_before"], FRANKFURT, "{mode}");
         assert_eq!(response.action["mode"], mode);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_switch_that_is_set_between_two_changes_of_an_invocation_stops_the_second() {
+    for (initiator, made) in
+        [("alarm", &["ModifyDBCluster"][..]), ("person", &["ModifyDBCluster", "FailoverGlobalCluster"])]
+    {
+        let aws = isolated("FailoverGlobalCluster");
+        let item = |kill_switch: bool| {
+            json!({
+                "operation_id": { "S": "plan#trading" }, "generation": { "N": "1" }, "failover_id": { "S": "one" },
+                "phase": { "S": "active" }, "active_until_ms": { "N": "9999999999999" },
+                "kill_switch": { "BOOL": kill_switch },
+            })
+        };
+        aws.put_ledger_item(item(false));
+        let ledger = aws.clone();
+        let given_back = move |_: &Request| {
+            ledger.put_ledger_item(item(true));
+            accepted("ModifyDBCluster")
+        };
+        aws.on("rds", "ModifyDBCluster", [Reply::from_fn(given_back)]);
+        let mut request = serving("failover");
+        request["run"] = json!({ "failover_id": "one", "plan": "trading", "generation": 1, "initiator": initiator });
+        let outcome = invoke(&aws, request).await;
+        assert_eq!(changes(&aws), made, "{initiator}");
+        match outcome {
+            Ok(response) => assert_eq!((initiator, response.status), ("person", StepStatus::Done)),
+            Err(error) => {
+                assert_eq!((initiator, error.code()), ("alarm", ErrorCode::Refused));
+                assert!(error.to_string().contains("kill switch"), "{error}");
+            }
+        }
     }
 }
 
