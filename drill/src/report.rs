@@ -19,7 +19,7 @@ const FIGURES_COLUMNS: usize = 36;
 /// Columns left of everything.
 const INDENT: usize = 2;
 /// Longest name of a step that is shown whole.
-const NAME_COLUMNS: usize = 18;
+const NAME_COLUMNS: usize = 21;
 /// Text is not squeezed into fewer columns than this, however narrow the terminal.
 const MIN_COLUMNS: usize = 20;
 /// A block of each eighth of a column.
@@ -217,7 +217,7 @@ fn push_run(text: &mut String, run: &RunReport, style: Style) {
 
 /// What a step said last, and the AWS calls it made.
 fn push_step(text: &mut String, step: &Step, style: Style) {
-    let head = format!("  {:<NAME_COLUMNS$}", cut(&step.name, NAME_COLUMNS));
+    let head = format!("  {:<NAME_COLUMNS$} ", cut(&step.name, NAME_COLUMNS));
     let below = " ".repeat(head.chars().count());
     let calls = calls_of(step);
     match &step.message {
