@@ -169,14 +169,22 @@ fn every_test_file_and_scenario_that_the_semantics_name_exists() {
 }
 
 #[test]
-fn every_guarantee_names_what_holds_it() {
+fn every_guarantee_and_every_answer_of_a_gate_names_what_holds_it() {
     let text = std::fs::read_to_string(project_root().join("SEMANTICS.md")).expect("the semantics");
     let (_, guarantees) = text.split_once("## Guarantees").expect("a chapter");
-    let (guarantees, _) = guarantees.split_once("## Assumptions").expect("the next chapter");
+    let (guarantees, gates) = guarantees.split_once("## The gates").expect("the next chapter");
     let paragraphs: Vec<&str> = guarantees.split("\n\n").map(str::trim).filter(|text| !text.is_empty()).collect();
     assert!(paragraphs.len() > 20, "{} guarantees", paragraphs.len());
     for paragraph in paragraphs {
         let (_, named) = paragraph.rsplit_once(" (").unwrap_or_default();
         assert!(named.contains('`') && named.ends_with(')'), "nothing holds: {paragraph}");
+    }
+    let (gates, _) = gates.split_once("## Assumptions").expect("the next chapter");
+    let rows: Vec<&str> = gates.lines().filter(|line| line.starts_with("| ")).skip(2).collect();
+    assert!(rows.len() >= 10, "{} gates", rows.len());
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        let held = |cell: &&str| cell.contains('`') || cell.contains("(the same)");
+        assert!(cells.len() == 4 && cells.iter().skip(1).all(|cell| held(cell)), "nothing holds a part of: {row}");
     }
 }
