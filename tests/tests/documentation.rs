@@ -185,6 +185,6 @@ fn every_guarantee_and_every_answer_of_a_gate_names_what_holds_it() {
     for row in rows {
         let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
         let held = |cell: &&str| cell.contains('`') || cell.contains("(the same)");
-        assert!(cells.len() == 4 && cells.iter().skip(1).all(|cell| held(cell)), "nothing holds a part of: {row}");
+        assert!(cells.len() == 4 && cells.iter().skip(1).all(held), "nothing holds a part of: {row}");
     }
 }
