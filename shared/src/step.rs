@@ -304,8 +304,6 @@ impl<S: Step> Invocation<'_, S> {
     /// Observes, decides and acts until the outcome is there or the time is up.
     async fn reconcile(&self, held: &mut Held) -> Result<StepResponse, Error> {
         self.gate().await?;
-        // Before every change: a person may have set the kill switch during a wait, or a newer failover have begun.
-        let mut gate_is_stale = false;
         let mut acted = false;
         loop {
             let last = held.last_change::<S::Action>()?;
@@ -319,13 +317,11 @@ impl<S: Step> Invocation<'_, S> {
                         return self.pause(held, reason, ask_again, &seen).await;
                     }
                     self.tools.env.sleep(ask_again).await;
-                    gate_is_stale = true;
                 }
                 Round::Act(action) => {
-                    if gate_is_stale {
-                        self.gate().await?;
-                    }
-                    (acted, gate_is_stale) = (true, true);
+                    // Looking takes time: a person may have set the kill switch meanwhile, or a newer failover have begun.
+                    self.gate().await?;
+                    acted = true;
                     self.act(held, &action).await?;
                 }
             }
