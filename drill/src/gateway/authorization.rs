@@ -5,7 +5,6 @@
 //! role and the role's policies through the emulator, and decides with [`policy`].
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use serde_json::Value;
 use super::fault::Fault;
 use super::models::{accelerator, routing_control};
 use super::policy::{self, Question};
-use super::process_of;
+use super::process_of::{self, Connection};
 use super::request::{Protocol, Seen};
 use crate::aws::{Aws, AwsError, xml_text, xml_texts};
 
@@ -37,7 +36,7 @@ impl Authorization {
         &self,
         seen: &Seen,
         body: &[u8],
-        peer: SocketAddr,
+        connection: Connection,
         root: &Aws,
         account_id: &str,
     ) -> Result<(), Fault> {
@@ -50,7 +49,7 @@ impl Authorization {
         let action = seen.iam_action();
         let role = match self.known_role(key) {
             Some(role) => role,
-            None => self.find_role(seen, key, peer, root).await?,
+            None => self.find_role(seen, key, connection, root).await?,
         };
         let policies = patiently(|| policies_of(&role, root))
             .await
@@ -68,8 +67,8 @@ impl Authorization {
         self.roles.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    async fn find_role(&self, seen: &Seen, key: &str, peer: SocketAddr, root: &Aws) -> Result<String, Fault> {
-        let Ok(Some(pid)) = tokio::task::spawn_blocking(move || process_of::owner_of(peer)).await else {
+    async fn find_role(&self, seen: &Seen, key: &str, connection: Connection, root: &Aws) -> Result<String, Fault> {
+        let Ok(Some(pid)) = tokio::task::spawn_blocking(move || process_of::owner_of(connection)).await else {
             // Killed, or tired of waiting: nobody is there to be denied anything.
             return Err(Fault::error(503, "CallerGone", "the caller hung up before its role was known"));
         };

@@ -29,6 +29,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
+use process_of::Connection;
+
 pub use call::{Call, Outcome};
 pub use fault::Fault;
 pub use models::accelerator::EndpointGroup;
@@ -229,15 +231,18 @@ impl Gateway {
 
 async fn accept(listener: TcpListener, state: Arc<State>) {
     loop {
-        let Ok((stream, peer)) = listener.accept().await else {
+        let Ok((stream, caller)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        // Without an address it is closed already.
+        let Ok(gateway) = stream.local_addr() else { continue };
+        let connection = Connection { caller, gateway };
         // Small answers must not wait for the acknowledgement of their headers.
         let _without_nodelay = stream.set_nodelay(true);
         let state = Arc::clone(&state);
         tokio::spawn(async move {
-            let service = service_fn(|request| proxy::handle(Arc::clone(&state), peer, request));
+            let service = service_fn(|request| proxy::handle(Arc::clone(&state), connection, request));
             // Ends with an error whenever a rule closes the connection; nobody needs to know.
             let _closed = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });

@@ -9,10 +9,19 @@ use std::path::Path;
 
 use rustix::process::{Pid, Signal};
 
-/// The process that holds the socket with the local address `peer`.
-pub(super) fn owner_of(peer: SocketAddr) -> Option<i32> {
+/// A connection by both its ends: the port of one end alone may be in use towards another address, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Connection {
+    /// The end of whoever called.
+    pub(super) caller: SocketAddr,
+    /// The gateway's end.
+    pub(super) gateway: SocketAddr,
+}
+
+/// The process that holds the caller's end.
+pub(super) fn owner_of(connection: Connection) -> Option<i32> {
     let table = fs::read_to_string("/proc/net/tcp").ok()?;
-    let inode = inode_of(&table, peer)?;
+    let inode = inode_of(&table, connection)?;
     let link = format!("socket:[{inode}]");
     fs::read_dir("/proc").ok()?.filter_map(Result::ok).find_map(|entry| {
         let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
@@ -20,20 +29,22 @@ pub(super) fn owner_of(peer: SocketAddr) -> Option<i32> {
     })
 }
 
-/// Finds the row whose local address is `peer` in the format of `/proc/net/tcp`, where an IPv4 address
-/// is a hexadecimal number in host byte order.
-fn inode_of(table: &str, peer: SocketAddr) -> Option<u64> {
-    let SocketAddr::V4(peer) = peer else { return None };
-    let address = u32::from_ne_bytes(peer.ip().octets());
-    let local = format!("{address:08X}:{:04X}", peer.port());
+/// Finds the row of the caller's end, whose local address is the caller's and whose remote address the gateway's.
+fn inode_of(table: &str, connection: Connection) -> Option<u64> {
+    let (local, remote) = (in_table(connection.caller)?, in_table(connection.gateway)?);
     table.lines().skip(1).find_map(|line| {
-        let mut columns = line.split_whitespace();
-        let found = columns.nth(1)? == local;
-        // After the local address come the remote address, state, queues, timer, retransmits, uid and
-        // timeout; the inode is zero once nobody holds the socket.
-        let inode = columns.nth(7)?.parse().ok()?;
+        let mut columns = line.split_whitespace().skip(1);
+        let found = columns.next()? == local && columns.next()? == remote;
+        // Then come state, queues, timer, retransmits, uid and timeout; the inode is zero once nobody holds the socket.
+        let inode = columns.nth(6)?.parse().ok()?;
         (found && inode != 0).then_some(inode)
     })
+}
+
+/// An address as `/proc/net/tcp` has it: the IPv4 address as a hexadecimal number in host byte order.
+fn in_table(address: SocketAddr) -> Option<String> {
+    let SocketAddr::V4(address) = address else { return None };
+    Some(format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port()))
 }
 
 /// Processes of others cannot be read, and are not the caller.
@@ -69,19 +80,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_of_the_socket_table_is_found_by_its_local_address() {
+    fn a_row_of_the_socket_table_is_found_by_both_its_addresses() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
              0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 111 1 0 100 0\n\
-             1: 0100007F:C350 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1000        0 222 1 0 20 4\n";
-        assert_eq!(inode_of(table, "127.0.0.1:50000".parse().unwrap()), Some(222));
-        assert_eq!(inode_of(table, "127.0.0.1:50001".parse().unwrap()), None);
+             1: 0100007F:C350 0100007F:1F91 01 00000000:00000000 00:00000000 00000000  1000        0 333 1 0 20 4\n\
+             2: 0100007F:C350 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1000        0 222 1 0 20 4\n";
+        let inode = |caller: &str| {
+            let gateway = "127.0.0.1:8080".parse().unwrap();
+            inode_of(table, Connection { caller: caller.parse().unwrap(), gateway })
+        };
+        assert_eq!(inode("127.0.0.1:50000"), Some(222), "and not that of the same port towards another address");
+        assert_eq!(inode("127.0.0.1:50001"), None);
     }
 
     #[test]
     fn this_process_is_found_behind_its_own_connection_and_is_not_killed() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let pid = owner_of(stream.local_addr().unwrap()).unwrap();
+        let connection = Connection { caller: stream.local_addr().unwrap(), gateway: stream.peer_addr().unwrap() };
+        let pid = owner_of(connection).unwrap();
         assert_eq!(u32::try_from(pid).unwrap(), std::process::id());
         assert!(!kill(pid));
     }

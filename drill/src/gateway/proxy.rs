@@ -1,7 +1,6 @@
 //! The course of one request through the gateway.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +16,7 @@ use super::State;
 use super::call::{Call, Outcome};
 use super::fault::{Fault, cbor_error_code};
 use super::models;
-use super::process_of;
+use super::process_of::{self, Connection};
 use super::request::{Protocol, Seen};
 use super::rule::{Effect, KillPoint};
 use crate::aws::{error_in, header_value, with_causes};
@@ -37,17 +36,17 @@ pub(super) struct Close;
 pub(super) type Answered = Result<Response<Answer>, Close>;
 
 /// Takes one request to its end, even when the caller goes away in the meantime: AWS does so too.
-pub(super) async fn handle(state: Arc<State>, peer: SocketAddr, request: Request<Incoming>) -> Answered {
+pub(super) async fn handle(state: Arc<State>, connection: Connection, request: Request<Incoming>) -> Answered {
     let (parts, body) = request.into_parts();
     // An incomplete request was never made.
     let Ok(body) = Limited::new(body, REQUEST_LIMIT).collect().await else { return Err(Close) };
-    let exchange = Exchange { state, peer, parts, body: body.to_bytes() };
+    let exchange = Exchange { state, connection, parts, body: body.to_bytes() };
     tokio::spawn(exchange.run()).await.unwrap_or(Err(Close))
 }
 
 struct Exchange {
     state: Arc<State>,
-    peer: SocketAddr,
+    connection: Connection,
     parts: Parts,
     body: Bytes,
 }
@@ -103,8 +102,9 @@ impl Exchange {
     }
 
     async fn killed(&self, point: KillPoint, call: &mut Call) -> Answered {
-        let peer = self.peer;
-        let killed = tokio::task::spawn_blocking(move || process_of::owner_of(peer).is_some_and(process_of::kill));
+        let connection = self.connection;
+        let killed =
+            tokio::task::spawn_blocking(move || process_of::owner_of(connection).is_some_and(process_of::kill));
         call.outcome = if killed.await.unwrap_or(false) { Outcome::Killed { point } } else { Outcome::AnswerLost };
         Err(Close)
     }
@@ -135,7 +135,7 @@ impl Exchange {
 
     async fn by_model(&self, seen: &Seen) -> Result<Response<Full<Bytes>>, Fault> {
         let state = &self.state;
-        state.authorization.check(seen, &self.body, self.peer, &state.root, &state.account_id).await?;
+        state.authorization.check(seen, &self.body, self.connection, &state.root, &state.account_id).await?;
         let answer = match seen.service.as_str() {
             "route53" => models::dns_answer::answer(self.parts.uri.query().unwrap_or_default(), &state.root).await?,
             "xray" => state.xray.answer(seen, &self.body)?.to_string(),
