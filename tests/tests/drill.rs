@@ -150,6 +150,11 @@ async fn a_run_that_is_stopped_in_each_of_its_states_ends_where_an_undisturbed_o
     passes("resume").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_stopped_while_it_waits_for_people_or_for_time_goes_on_and_asks_again() {
+    passes("resume-waiting").await;
+}
+
 #[test]
 fn every_scenario_of_the_drill_has_a_test_here() {
     let source = include_str!("drill.rs");

@@ -15,6 +15,7 @@ mod planned_switchover;
 mod primary_half_alive;
 mod region_loss;
 mod resume;
+mod resume_waiting;
 mod route53_control_plane_down;
 mod three_regions;
 mod two_plans_at_once;
@@ -57,7 +58,7 @@ pub trait Scenario: Sync {
 }
 
 /// All scenarios; the first one runs when none is named.
-pub const ALL: [&dyn Scenario; 23] = [
+pub const ALL: [&dyn Scenario; 24] = [
     &region_loss::RegionLoss,
     &planned_switchover::PlannedSwitchover,
     &false_alarm::FalseAlarm,
@@ -81,6 +82,7 @@ pub const ALL: [&dyn Scenario; 23] = [
     &two_plans_at_once::TwoPlansAtOnce,
     &both_regions_trigger_at_once::BothRegionsTriggerAtOnce,
     &resume::Resume,
+    &resume_waiting::ResumeWaiting,
 ];
 
 /// Finds a scenario by its name.
