@@ -318,25 +318,11 @@ impl Deployed {
     /// # Errors
     /// [`Error::Aws`] when the emulator refuses it.
     pub async fn set_kill_switch(&self) -> Result<()> {
-        let input = json!({
-            "TableName": self.output("LedgerTableName")?,
-            "Key": { "operation_id": { "S": format!("plan#{}", self.orchestrator.workload) } },
+        self.change_plan_item(&json!({
             "UpdateExpression": "SET kill_switch = :on",
             "ExpressionAttributeValues": { ":on": { "BOOL": true } },
-        });
-        self.aws.json("dynamodb", self.region(), "UpdateItem", &input).await?;
-        Ok(())
-    }
-
-    /// Invokes `health-probe` with the command `watch`, and answers what it saw.
-    ///
-    /// # Errors
-    /// [`Error::Aws`] when the emulator refuses it, [`Error::Unexpected`] when the answer is no JSON.
-    pub async fn watch(&self) -> Result<Value> {
-        let path = format!("/2015-03-31/functions/{}/invocations", self.output("HealthProbeFunctionArn")?);
-        let body = json!({ "command": "watch" }).to_string();
-        let answer = self.aws.rest("lambda", self.region(), "POST", &path, "application/json", body.as_bytes()).await?;
-        serde_json::from_str(&answer).map_err(|error| Error::Unexpected(format!("watch answered {answer}: {error}")))
+        }))
+        .await
     }
 
     /// Sets in the ledger when the writer lease runs out.
@@ -344,15 +330,46 @@ impl Deployed {
     /// # Errors
     /// [`Error::Aws`] when nobody holds it.
     pub async fn end_lease_at(&self, moment: Moment) -> Result<()> {
-        let input = json!({
-            "TableName": self.output("LedgerTableName")?,
-            "Key": { "operation_id": { "S": format!("plan#{}", self.orchestrator.workload) } },
+        self.change_plan_item(&json!({
             "UpdateExpression": "SET writer_until_ms = :until",
             "ConditionExpression": "attribute_exists(writer_until_ms)",
             "ExpressionAttributeValues": { ":until": { "N": moment.as_millis().to_string() } },
-        });
+        }))
+        .await
+    }
+
+    /// Carries out an update, given without table and key.
+    async fn change_plan_item(&self, update: &Value) -> Result<()> {
+        let mut input = update.clone();
+        input["TableName"] = self.output("LedgerTableName")?.into();
+        input["Key"] = json!({ "operation_id": { "S": format!("plan#{}", self.orchestrator.workload) } });
         self.aws.json("dynamodb", self.region(), "UpdateItem", &input).await?;
         Ok(())
+    }
+
+    /// Invokes `health-probe` with the command `watch`, and answers what it saw.
+    ///
+    /// # Errors
+    /// Those of [`Deployed::invoke`], and [`Error::Unexpected`] when the answer is no JSON.
+    pub async fn watch(&self) -> Result<Value> {
+        let command = json!({ "command": "watch" }).to_string();
+        let answer = self.invoke(self.output("HealthProbeFunctionArn")?, &command).await?;
+        serde_json::from_str(&answer).map_err(|error| Error::Unexpected(format!("watch answered {answer}: {error}")))
+    }
+
+    /// Invokes one of its functions, and answers what that answered.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it, [`Error::Unexpected`] when the function answers with an error.
+    pub async fn invoke(&self, function_arn: &str, event: &str) -> Result<String> {
+        let function = function_arn.rsplit(':').next().unwrap_or(function_arn);
+        let path = format!("/2015-03-31/functions/{function}/invocations");
+        let answer =
+            self.aws.rest("lambda", self.region(), "POST", &path, "application/json", event.as_bytes()).await?;
+        if answer.contains("\"errorType\"") {
+            return Err(Error::Unexpected(format!("{function} answered an event with an error: {answer}")));
+        }
+        Ok(answer)
     }
 
     /// All executions of its state machine, in the order in which they started.

@@ -213,12 +213,12 @@ impl RecoveryPlan {
         if self.aurora.is_empty() && self.ecs.is_empty() && self.traffic.is_empty() {
             return Err(Error::invalid(
                 "plan_document",
-                "names nothing to fail over: aurora, ecs and traffic are all empty".to_owned(),
+                "names nothing to fail over: aurora, ecs and traffic are all empty",
             ));
         }
         self.check_detection()?;
         if self.max_run_seconds == 0 {
-            return Err(Error::invalid("plan_document.max_run_seconds", "has to be at least 1".to_owned()));
+            return Err(Error::invalid("plan_document.max_run_seconds", "has to be at least 1"));
         }
         within("plan_document.fencing.timeout_seconds", self.fencing.timeout_seconds, 1..=LONGEST_FENCE_SECONDS)?;
         if let Some(seconds) = self.writer_lease_seconds {
@@ -236,10 +236,7 @@ impl RecoveryPlan {
 
     fn check_regions(&self) -> Result<(), Error> {
         if self.standby_regions.is_empty() {
-            return Err(Error::invalid(
-                "plan_document.standby_regions",
-                "is empty: name at least one Region".to_owned(),
-            ));
+            return Err(Error::invalid("plan_document.standby_regions", "is empty: name at least one Region"));
         }
         let regions: Vec<&Region> = self.regions().collect();
         for (index, region) in self.standby_regions.iter().enumerate() {
@@ -265,7 +262,7 @@ impl RecoveryPlan {
             }
         }
         if detection.interval_seconds == 0 {
-            return Err(Error::invalid("plan_document.detection.interval_seconds", "has to be at least 1".to_owned()));
+            return Err(Error::invalid("plan_document.detection.interval_seconds", "has to be at least 1"));
         }
         if detection.give_up_seconds < detection.window_seconds {
             return Err(Error::invalid(
@@ -300,7 +297,7 @@ impl RecoveryPlan {
         if aurora.unplanned_mode == PromotionMode::Switchover {
             return Err(Error::invalid(
                 format!("plan_document.aurora[{index}].unplanned_mode"),
-                "a switchover needs both Regions; use \"failover\" or \"detach\"".to_owned(),
+                "a switchover needs both Regions; use \"failover\" or \"detach\"",
             ));
         }
         Ok(())
@@ -333,7 +330,7 @@ impl RecoveryPlan {
                 return Err(Error::invalid(field, format!("moves traffic between two Regions; the plan has {found}")));
             }
             if !self.has(&object.region) {
-                let problem = "is neither the home Region nor a standby Region".to_owned();
+                let problem = "is neither the home Region nor a standby Region";
                 return Err(Error::invalid(format!("{field}.region"), problem));
             }
         }
@@ -365,7 +362,7 @@ impl RecoveryPlan {
         match named.iter().find(|region| !self.has(region)) {
             Some(stranger) => Err(Error::invalid(
                 format!("plan_document.{field}.{stranger}"),
-                "is neither the home Region nor a standby Region".to_owned(),
+                "is neither the home Region nor a standby Region",
             )),
             None => Ok(()),
         }

@@ -30,6 +30,25 @@ pub fn project_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_path_buf()
 }
 
+/// Every Rust file in a folder, and in those within it.
+///
+/// # Panics
+/// When a folder cannot be read.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a test's helper fails by panicking")]
+pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the folder is readable") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
 /// Installs the tools, if need be, and starts a local AWS of the test's own.
 ///
 /// # Errors

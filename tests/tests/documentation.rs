@@ -9,7 +9,7 @@ use failover::contract::{self, ExecutionInput, ProbeRequest, Traffic};
 use failover::recovery_plan::RecoveryPlan;
 use failover::region_switch::Event;
 use failover_tests::markdown::{Block, blocks, files, links, short_path};
-use failover_tests::{project_root, runbook};
+use failover_tests::{project_root, runbook, rust_files};
 use serde_json::Value;
 
 const FOLDERS: [&str; 2] = ["docs", runbook::FOLDER];
@@ -120,45 +120,32 @@ fn the_index_leads_to_every_runbook() {
     }
 }
 
-/// What stands in backticks in `SEMANTICS.md`.
-fn quoted() -> Vec<String> {
-    let text = std::fs::read_to_string(project_root().join("SEMANTICS.md")).expect("the semantics");
-    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+fn semantics() -> String {
+    std::fs::read_to_string(project_root().join("SEMANTICS.md")).expect("the semantics")
 }
 
 /// All of the project's own Rust, as one text.
 fn sources() -> String {
-    let mut folders: Vec<_> = ["shared", "functions", "drill", "tests"].map(|name| project_root().join(name)).into();
-    let mut all = String::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                all.push_str(&std::fs::read_to_string(path).expect("a text"));
-            }
-        }
-    }
-    all
+    let folders = ["shared", "functions", "drill", "tests"].map(|name| project_root().join(name));
+    let files = folders.iter().flat_map(|folder| rust_files(folder));
+    files.map(|path| std::fs::read_to_string(path).expect("a text")).collect()
 }
 
 #[test]
 fn every_test_file_and_scenario_that_the_semantics_name_exists() {
-    let sources = sources();
+    let (text, sources) = (semantics(), sources());
     let mut tests = 0;
-    for name in quoted() {
+    for name in text.split('`').skip(1).step_by(2) {
         let is_test = name.split('_').count() > 4
             && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit());
         if is_test {
             assert!(sources.contains(&format!("fn {name}(")), "no test has the name {name}");
             tests += 1;
-        } else if Path::new(&name).extension().is_some_and(|end| end == "rs") || name.ends_with('/') {
-            assert!(project_root().join(&name).exists(), "{name}");
+        } else if Path::new(name).extension().is_some_and(|end| end == "rs") || name.ends_with('/') {
+            assert!(project_root().join(name).exists(), "{name}");
         }
     }
     assert!(tests > 20, "only {tests} tests are named");
-    let text = std::fs::read_to_string(project_root().join("SEMANTICS.md")).expect("the semantics");
     for named in text.split("drill: `").skip(1) {
         // Until the bracket closes, or words follow.
         let names = named.split([')', ';', '.']).next().unwrap_or_default();
@@ -170,7 +157,7 @@ fn every_test_file_and_scenario_that_the_semantics_name_exists() {
 
 #[test]
 fn every_guarantee_and_every_answer_of_a_gate_names_what_holds_it() {
-    let text = std::fs::read_to_string(project_root().join("SEMANTICS.md")).expect("the semantics");
+    let text = semantics();
     let (_, guarantees) = text.split_once("## Guarantees").expect("a chapter");
     let (guarantees, gates) = guarantees.split_once("## The gates").expect("the next chapter");
     let paragraphs: Vec<&str> = guarantees.split("\n\n").map(str::trim).filter(|text| !text.is_empty()).collect();

@@ -2,9 +2,9 @@
 #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use failover_tests::project_root;
+use failover_tests::{project_root, rust_files};
 
 const FUNCTIONS: [&str; 4] = ["promote-aurora", "scale-ecs", "shift-dns", "health-probe"];
 /// Where decisions are made, beside every `plan.rs` and `checks.rs` of a function.
@@ -50,19 +50,6 @@ fn code(path: &str) -> String {
     let text = read(path);
     let text = text.split("#[cfg(test)]").next().unwrap_or_default();
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
-}
-
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).expect("the folder is readable") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files
 }
 
 /// A path from the project's root on.

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use failover_tests::project_root;
 use failover_tests::template::{
     FUNCTION_RESOURCES, all_states, allowed_actions, definition, statements, strings, template,
 };
+use failover_tests::{project_root, rust_files};
 use health_probe::NEEDS;
 
 /// What Lambda itself does with a function's role: logs, and failed asynchronous events.
@@ -38,16 +38,7 @@ const BY_STEP_FUNCTIONS: [&str; 12] = [
 
 /// Every `call("service", "Operation"` in a folder's Rust files, as an IAM action.
 fn calls_in(folder: &Path) -> BTreeSet<String> {
-    let mut actions = BTreeSet::new();
-    for entry in fs::read_dir(folder).expect("the folder is readable") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            actions.extend(calls_in(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            actions.extend(calls_of(&fs::read_to_string(&path).expect("readable")));
-        }
-    }
-    actions
+    rust_files(folder).iter().flat_map(|path| calls_of(&fs::read_to_string(path).expect("readable"))).collect()
 }
 
 fn calls_of(source: &str) -> Vec<String> {

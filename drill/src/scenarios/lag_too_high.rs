@@ -1,6 +1,6 @@
 //! More would be lost than the plan allows: a person decides (X3), and approves.
 
-use super::{Play, Scenario, failover_changes, moved_to, well_run};
+use super::{Play, Scenario, failed_over_once};
 use crate::error::Result;
 use crate::moment::Moment;
 use crate::question::Question;
@@ -33,14 +33,10 @@ impl Scenario for LagTooHigh {
     }
 
     fn judge(&self, evidence: &Evidence) -> Vec<Check> {
-        let mut checks = vec![verdict::executions_succeeded(evidence, 1)];
-        checks.extend(moved_to(evidence, Site::Standby));
-        checks.push(verdict::changes_made(evidence, &failover_changes()));
-        checks.push(verdict::plan_concluded(evidence, 1, Site::Standby));
+        let mut checks = failed_over_once(evidence, Site::Standby);
         for run in &evidence.runs {
             checks.push(verdict::nothing_changed_before_the_answer(evidence, run));
             checks.push(verdict::asked_for_the_lag(run));
-            checks.extend(well_run(evidence, run));
         }
         checks
     }

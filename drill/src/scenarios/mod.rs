@@ -150,6 +150,16 @@ fn stood_down(evidence: &Evidence, run: &Run, reason: &str) -> [Check; 4] {
     ]
 }
 
+/// What holds after a single unplanned failover to `site` that nothing interrupted.
+fn failed_over_once(evidence: &Evidence, site: Site) -> Vec<Check> {
+    let mut checks = vec![verdict::executions_succeeded(evidence, 1)];
+    checks.extend(moved_to(evidence, site));
+    checks.push(verdict::changes_made(evidence, &failover_changes()));
+    checks.push(verdict::plan_concluded(evidence, 1, site));
+    checks.extend(evidence.runs.iter().flat_map(|run| well_run(evidence, run)));
+    checks
+}
+
 /// What holds when nothing was moved.
 fn nothing_moved(evidence: &Evidence) -> [Check; 6] {
     [

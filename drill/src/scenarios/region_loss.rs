@@ -1,8 +1,8 @@
 //! The primary Region is lost.
 
-use super::{Play, Scenario, failover_changes, moved_to, well_run};
+use super::{Play, Scenario, failed_over_once};
 use crate::stage::{Evidence, Stage};
-use crate::verdict::{self, Check};
+use crate::verdict::Check;
 use crate::world::Site;
 
 /// No AWS API answers in the primary Region, its endpoint is gone, and the alarm goes off.
@@ -30,11 +30,6 @@ impl Scenario for RegionLoss {
     }
 
     fn judge(&self, evidence: &Evidence) -> Vec<Check> {
-        let mut checks = vec![verdict::executions_succeeded(evidence, 1)];
-        checks.extend(moved_to(evidence, Site::Standby));
-        checks.push(verdict::changes_made(evidence, &failover_changes()));
-        checks.push(verdict::plan_concluded(evidence, 1, Site::Standby));
-        checks.extend(evidence.runs.iter().flat_map(|run| well_run(evidence, run)));
-        checks
+        failed_over_once(evidence, Site::Standby)
     }
 }

@@ -1,6 +1,6 @@
 //! Services that must be up before others: a plan in waves (X3).
 
-use super::{Play, Scenario, failover_changes, moved_to, well_run};
+use super::{Play, Scenario, failed_over_once};
 use crate::stage::{Evidence, Stage};
 use crate::staging::Staging;
 use crate::verdict::{self, Check};
@@ -36,13 +36,9 @@ impl Scenario for Waves {
 
     fn judge(&self, evidence: &Evidence) -> Vec<Check> {
         let [first, second] = WORKLOAD_SERVICES;
-        let mut checks = vec![verdict::executions_succeeded(evidence, 1)];
-        checks.extend(moved_to(evidence, Site::Standby));
-        checks.push(verdict::changes_made(evidence, &failover_changes()));
-        checks.push(verdict::plan_concluded(evidence, 1, Site::Standby));
+        let mut checks = failed_over_once(evidence, Site::Standby);
         checks.push(verdict::begun_after(evidence, second, "#promote-aurora#"));
         checks.push(verdict::begun_after(evidence, second, &format!("/{first}")));
-        checks.extend(evidence.runs.iter().flat_map(|run| well_run(evidence, run)));
         checks
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Play, Scenario, failover_changes, moved_to, well_run};
+use super::{Play, Scenario, failed_over_once};
 use crate::stage::{Evidence, Stage};
 use crate::staging::{LEASE_SECONDS, Staging};
 use crate::verdict::{self, Check};
@@ -42,16 +42,10 @@ impl Scenario for WriterLease {
     }
 
     fn judge(&self, evidence: &Evidence) -> Vec<Check> {
-        let mut checks = vec![verdict::executions_succeeded(evidence, 1)];
-        checks.extend(moved_to(evidence, Site::Standby));
-        checks.push(verdict::changes_made(evidence, &failover_changes()));
-        checks.push(verdict::plan_concluded(evidence, 1, Site::Standby));
+        let mut checks = failed_over_once(evidence, Site::Standby);
         checks.push(verdict::promoted_after_the_lease(evidence));
         checks.push(verdict::lease_held_by(evidence, Site::Standby));
-        for run in &evidence.runs {
-            checks.push(verdict::lease_reported(evidence, run));
-            checks.extend(well_run(evidence, run));
-        }
+        checks.extend(evidence.runs.iter().map(|run| verdict::lease_reported(evidence, run)));
         checks
     }
 }

@@ -64,10 +64,7 @@ fn check_order(plan: &RecoveryPlan, trigger: &Trigger) -> Result<(), Error> {
         Trigger::Alarm(_) => None,
         Trigger::Manual(order) => {
             if order.reason.trim().is_empty() {
-                return Err(Error::invalid(
-                    "input.trigger.reason",
-                    "is empty: say why, it goes into the report".to_owned(),
-                ));
+                return Err(Error::invalid("input.trigger.reason", "is empty: say why, it goes into the report"));
             }
             order.target_region.as_ref()
         }

@@ -7,7 +7,6 @@ use failover::contract::{
     FailoverId, FenceOutcome, Fenced, Finding, Health, ManualRequest, Notification, PlanName, PromotionMode, RunPlan,
     Sample,
 };
-
 use serde_json::json;
 
 use crate::alarm::AlarmChange;

@@ -266,7 +266,7 @@ pub fn check_traffic(field: &str, traffic: &Traffic) -> Result<(), Error> {
             if zone.weight == 0 {
                 return Err(Error::invalid(
                     format!("{field}.weighted_records.weight"),
-                    "expected 1 to 255: with 0 everywhere all records are answered alike".to_owned(),
+                    "expected 1 to 255: with 0 everywhere all records are answered alike",
                 ));
             }
             check_records(&format!("{field}.weighted_records.records"), &zone.records, Regions::TwoOrMore)
@@ -279,7 +279,7 @@ pub fn check_traffic(field: &str, traffic: &Traffic) -> Result<(), Error> {
 
 fn check_records(field: &str, records: &[FailoverRecord], regions: Regions) -> Result<(), Error> {
     if records.is_empty() {
-        return Err(Error::invalid(field, "is empty: name at least one record to move".to_owned()));
+        return Err(Error::invalid(field, "is empty: name at least one record to move"));
     }
     if records.len() > MOST_RECORDS {
         return Err(Error::invalid(field, format!("expected at most {MOST_RECORDS}, found {}", records.len())));

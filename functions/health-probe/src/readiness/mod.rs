@@ -1,6 +1,6 @@
 //! What this function itself checks of the next failover (X4): the plan's item in the ledger and whether `watch` fits
-//! the plan before every run, and in a preflight of its own also the ledger's table, the alarms' wiring, the endpoints, the roles' permissions, and what the
-//! plan depends on.
+//! the plan before every run, and in a preflight of its own also the ledger's table, the alarms' wiring, the endpoints,
+//! the roles' permissions, and what the plan depends on.
 //!
 //! Each check is a read and a pure judgement of what was read. A check that could not be made is a finding, not an error.
 
