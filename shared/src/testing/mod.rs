@@ -19,8 +19,8 @@
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test's helper fails by panicking")]
 
 mod fake_aws;
-mod table;
-mod wire;
+pub mod table;
+pub mod wire;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -8,23 +8,26 @@ type Item = Map<String, Value>;
 
 /// Items by `operation_id`.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub struct Table {
     items: BTreeMap<String, Item>,
 }
 
 impl Table {
-    pub(super) fn item(&self, key: &str) -> Option<Value> {
+    /// An item, in DynamoDB's JSON.
+    #[must_use]
+    pub fn item(&self, key: &str) -> Option<Value> {
         self.items.get(key).cloned().map(Value::Object)
     }
 
-    pub(super) fn put(&mut self, item: Value) {
+    /// Puts an item, in DynamoDB's JSON.
+    pub fn put(&mut self, item: Value) {
         let Value::Object(item) = item else { panic!("an item is an object") };
         let key = item["operation_id"]["S"].as_str().expect("an item has its key").to_owned();
         self.items.insert(key, item);
     }
 
     /// Answers an operation: status and body.
-    pub(super) fn answer(&mut self, operation: &str, request: &Value) -> (u16, Value) {
+    pub fn answer(&mut self, operation: &str, request: &Value) -> (u16, Value) {
         let key = request["Key"]["operation_id"]["S"].as_str().expect("the key of the ledger's table");
         match operation {
             "GetItem" => (200, self.item(key).map_or_else(|| json!({}), |item| json!({ "Item": item }))),

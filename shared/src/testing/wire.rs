@@ -41,7 +41,9 @@ impl Request {
         format!("{}:{}", self.service, self.operation)
     }
 
-    pub(super) fn read(request: &HttpRequest, at: Duration) -> Self {
+    /// Takes a request apart that an SDK client sends.
+    #[must_use]
+    pub fn read(request: &HttpRequest, at: Duration) -> Self {
         let header = |name: &str| request.headers().get(name).unwrap_or_default();
         // Credential=AKIAEXAMPLE/20261121/eu-west-1/rds/aws4_request
         let scope: Vec<&str> = header("authorization").split([',', ' ', '/']).collect();
@@ -124,7 +126,8 @@ fn of_s3(method: &str, host: &str, path: &str) -> &'static str {
 }
 
 /// An answer of headers alone.
-pub(super) fn headers(status: u16, headers: &[(String, String)]) -> HttpResponse {
+#[must_use]
+pub fn headers(status: u16, headers: &[(String, String)]) -> HttpResponse {
     let mut response = HttpResponse::new(StatusCode::try_from(status).expect("a status"), SdkBody::empty());
     for (name, value) in headers {
         response.headers_mut().insert(name.clone(), value.clone());
@@ -133,7 +136,8 @@ pub(super) fn headers(status: u16, headers: &[(String, String)]) -> HttpResponse
 }
 
 /// An answer in the protocol of the service that was asked.
-pub(super) fn answer(request: &Request, status: u16, body: &Value) -> HttpResponse {
+#[must_use]
+pub fn answer(request: &Request, status: u16, body: &Value) -> HttpResponse {
     let (content_type, bytes) = match (request.service.as_str(), body) {
         (_, Value::String(raw)) => ("text/xml", raw.clone().into_bytes()),
         ("cloudwatch", body) => ("application/cbor", write_cbor(body)),
@@ -148,7 +152,8 @@ pub(super) fn answer(request: &Request, status: u16, body: &Value) -> HttpRespon
 }
 
 /// A service's error in the protocol of the service that was asked.
-pub(super) fn error_body(request: &Request, code: &str, message: &str) -> Value {
+#[must_use]
+pub fn error_body(request: &Request, code: &str, message: &str) -> Value {
     match request.service.as_str() {
         // The answer to a HEAD request has no body.
         "s3" if request.method == "HEAD" => Value::String(String::new()),

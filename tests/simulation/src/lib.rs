@@ -1,0 +1,15 @@
+//! A simulated AWS behind the SDK's HTTP client, and runs of the whole orchestrator on it (X10).
+//!
+//! Everything that would run in AWS is the real code: the functions' handlers, their SDK clients with serialisation,
+//! signing, retries and error parsing, and the deployed definition of the state machine. What is simulated is AWS
+//! itself ([`aws`]), the network to it and the time. Every delay, fault and interleaving follows from one seed.
+
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a simulation that meets what it does not know panics"
+)]
+
+pub mod aws;
+pub mod chance;
+pub mod workload;

@@ -1,0 +1,68 @@
+//! The workload that is failed over: that of `infra/plans/trading.json`.
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+/// Where it lives.
+pub const HOME: &str = "eu-central-1";
+/// Where it goes, and where the orchestrator lives.
+pub const STANDBY: &str = "eu-west-1";
+/// Its global cluster.
+pub const GLOBAL_CLUSTER: &str = "trading";
+/// Its ECS cluster, of the same name in both Regions.
+pub const ECS_CLUSTER: &str = "trading";
+/// Its ECS services, in both Regions.
+pub const SERVICES: [&str; 2] = ["orders", "quotes"];
+/// How many tasks each has at home.
+pub const TASKS_AT_HOME: u32 = 4;
+/// How many tasks each has in the standby Region.
+pub const TASKS_IN_STANDBY: u32 = 1;
+/// Its hosted zone.
+pub const HOSTED_ZONE: &str = "Z0123456789ABC";
+/// The name that clients ask for, with a PRIMARY and a SECONDARY failover record of each type.
+pub const RECORD: &str = "app.example.com";
+/// The types of its records.
+pub const RECORD_TYPES: [&str; 2] = ["A", "AAAA"];
+/// The stack's composite alarm, which the plan names.
+pub const COMPOSITE_ALARM: &str = "failover-prod-trading-region-impaired";
+
+/// Its DB cluster in a Region.
+///
+/// # Panics
+/// For a Region in which it has none.
+#[must_use]
+pub fn db_cluster(region: &str) -> &'static str {
+    match region {
+        HOME => "trading-primary",
+        STANDBY => "trading-standby",
+        other => panic!("no cluster in {other}"),
+    }
+}
+
+/// The ARN of its DB cluster in a Region.
+#[must_use]
+pub fn db_cluster_arn(region: &str) -> String {
+    format!("arn:aws:rds:{region}:{}:cluster:{}", crate::aws::ACCOUNT, db_cluster(region))
+}
+
+/// The set identifier of a Region's records, as they are before any failover: PRIMARY at home, SECONDARY in the standby.
+#[must_use]
+pub fn set_identifier(region: &str) -> &'static str {
+    if region == HOME { "primary" } else { "secondary" }
+}
+
+/// The Region whose health endpoint has this host.
+#[must_use]
+pub fn region_of_endpoint(host: &str) -> Option<&'static str> {
+    match host {
+        "primary.example.com" => Some(HOME),
+        "standby.example.com" => Some(STANDBY),
+        _ => None,
+    }
+}
+
+/// The recovery plan.
+pub static PLAN: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../../infra/plans/trading.json")).expect("the sample plan is JSON")
+});
