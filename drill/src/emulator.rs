@@ -79,8 +79,7 @@ impl LocalAws {
             credentials: root_credentials(),
             account_id: ACCOUNT_ID.to_owned(),
             seed: options.seed,
-        })
-        .await?;
+        })?;
         let emulator = Emulator::start(tools, options, upstream, gateway.endpoint(), task).await?;
         Ok(Self { emulator, gateway })
     }

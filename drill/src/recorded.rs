@@ -52,7 +52,8 @@ fn call_in(number: usize, call: &Value) -> Call {
             200..=299 => Outcome::Ok { status },
             status => Outcome::Error { status, code: text(call, "code").unwrap_or_default() },
         },
-        rule: None,
+        applied: (200..300).contains(&status),
+        rules: Vec::new(),
         trace_id: None,
         failover_id: text(call, "failover_id"),
         ledger: call["ledger"].is_object().then(|| LedgerWrite {
@@ -70,6 +71,7 @@ pub(crate) fn call_of(function: &str, service: &str, operation: &str, outcome: O
     call.service = service.to_owned();
     call.operation = operation.to_owned();
     call.iam_action = format!("{service}:{operation}");
+    call.applied = outcome.is_ok();
     call.outcome = outcome;
     (call.ledger, call.failover_id) = (None, None);
     call

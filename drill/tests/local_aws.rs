@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -76,7 +77,7 @@ async fn a_region_that_is_blacked_out_answers_nothing_and_the_other_one_does() {
     let calls = local.gateway.calls();
     assert_eq!(calls.iter().map(|call| call.region.as_str()).collect::<Vec<_>>(), [OTHER_REGION, REGION]);
     assert_eq!(calls[0].outcome, Outcome::NoAnswer);
-    assert_eq!(calls[0].rule.as_deref(), Some("blackout of eu-central-1"));
+    assert_eq!(calls[0].rules, ["blackout of eu-central-1"]);
     assert_eq!(calls[1].outcome, Outcome::Ok { status: 200 });
     assert_eq!(calls[1].iam_action, "dynamodb:PutItem");
     assert_eq!(calls[1].caller.app.as_deref(), Some("drill"));
@@ -101,6 +102,51 @@ async fn an_answer_that_is_lost_or_cut_leaves_the_call_carried_out() {
 
     assert_eq!(put(&aws, REGION, "cut").await.unwrap_err().code, "NoAnswer", "half an answer is none");
     assert!(is_there(&direct, REGION, "cut").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_may_be_answered_although_the_call_was_carried_out() {
+    let (_tools, _run_dir, local) = start().await;
+    let (direct, aws) = (local.emulator.aws(), local.gateway.aws());
+    create_table(&direct, REGION).await;
+    let effect = Effect::AnswerAfterwards(Fault::Unavailable);
+    local.gateway.add_rule(Rule::new("done, but", puts("done"), effect).times(1));
+
+    let error = put(&aws, REGION, "done").await.unwrap_err();
+    assert_eq!((error.status, error.code.as_str()), (503, "ServiceUnavailableException"));
+    assert!(is_there(&direct, REGION, "done").await);
+    let call = last_call(&local);
+    assert!(call.applied && !call.outcome.is_ok() && call.rules == ["done, but"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_closed_refuses_connections_until_it_is_opened_again() {
+    let (_tools, _run_dir, local) = start().await;
+    let aws = local.gateway.aws();
+    create_table(&local.emulator.aws(), REGION).await;
+    put(&aws, REGION, "before").await.unwrap();
+    let address = local.gateway.endpoint().trim_start_matches("http://").to_owned();
+
+    local.gateway.refuse_connections();
+    // The listener and idle connections are closed a moment later, by tasks of their own.
+    let refused = async {
+        while tokio::net::TcpStream::connect(&address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), refused).await.expect("connections are refused");
+    assert_eq!(tokio::net::TcpStream::connect(&address).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(put(&aws, REGION, "meanwhile").await.unwrap_err().status, 0, "nor does an old connection serve");
+
+    local.gateway.accept_connections();
+    let accepted = async {
+        while tokio::net::TcpStream::connect(&address).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), accepted).await.expect("connections are accepted");
+    put(&aws, REGION, "after").await.unwrap();
+    assert!(!is_there(&local.emulator.aws(), REGION, "meanwhile").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

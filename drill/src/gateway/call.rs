@@ -30,8 +30,10 @@ pub struct Call {
     pub iam_action: String,
     /// How it ended for the caller.
     pub outcome: Outcome,
-    /// The rule that changed its course.
-    pub rule: Option<String>,
+    /// Whether the emulator or a model carried it out successfully, whatever the caller saw of that.
+    pub applied: bool,
+    /// The rules that had a part in its course, by name.
+    pub rules: Vec<String>,
     /// The X-Ray trace header, where the SDK sent it.
     pub trace_id: Option<String>,
     /// The failover, where the call shows it.
@@ -72,7 +74,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether the emulator or a model carried the call out successfully, whatever the caller saw of it.
+    /// Whether the caller was told that the call was carried out successfully.
     #[must_use]
     pub fn is_ok(&self) -> bool {
         matches!(self, Self::Ok { .. })
@@ -91,7 +93,8 @@ impl Call {
             operation: seen.operation.clone(),
             iam_action: seen.iam_action(),
             outcome: Outcome::NoAnswer,
-            rule: None,
+            applied: false,
+            rules: Vec::new(),
             trace_id: seen.trace_id.clone(),
             failover_id: seen.failover_id.clone(),
             ledger: seen.ledger.clone(),

@@ -7,6 +7,7 @@
 mod authorization;
 mod call;
 mod fault;
+mod front;
 mod models;
 mod policy;
 mod process_of;
@@ -14,22 +15,17 @@ mod proxy;
 mod request;
 mod rule;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpListener;
+use hyper_util::rt::TokioExecutor;
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
-
-use process_of::Connection;
 
 pub use call::{Call, Outcome};
 pub use fault::Fault;
@@ -42,9 +38,6 @@ pub use rule::{Effect, KillPoint, Matcher, Rule, RuleId};
 
 use crate::aws::{Aws, Credentials};
 use crate::error::{Error, Result};
-
-/// Pause after a connection could not be accepted, which happens when descriptors run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a gateway stands in front of.
 #[derive(Clone, Debug)]
@@ -64,6 +57,7 @@ pub struct GatewayOptions {
 pub struct Gateway {
     endpoint: String,
     state: Arc<State>,
+    is_open: watch::Sender<bool>,
     _running: Arc<Running>,
 }
 
@@ -116,10 +110,10 @@ impl Gateway {
     /// # Errors
     ///
     /// [`Error::Io`] when it cannot listen.
-    pub async fn start(options: GatewayOptions) -> Result<Self> {
+    pub fn start(options: GatewayOptions) -> Result<Self> {
         let doing = || Error::io("starting the gateway");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(doing())?;
-        let endpoint = format!("http://{}", listener.local_addr().map_err(doing())?);
+        let front = front::Front::open().map_err(doing())?;
+        let endpoint = format!("http://{}", front.address());
         let upstream = format!("http://{}", options.upstream);
         let root = Aws::new(&upstream, options.credentials.clone());
         let state = Arc::new(State {
@@ -137,8 +131,9 @@ impl Gateway {
             accelerators: models::accelerator::Accelerators::default(),
             xray: models::xray::XRay::default(),
         });
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&state)));
-        Ok(Self { endpoint, state, _running: Arc::new(Running(accepting.abort_handle())) })
+        let (is_open, opened) = watch::channel(true);
+        let accepting = tokio::spawn(front.serve(opened, Arc::clone(&state)));
+        Ok(Self { endpoint, state, is_open, _running: Arc::new(Running(accepting.abort_handle())) })
     }
 
     /// Its address, e.g. `http://127.0.0.1:40000`.
@@ -151,6 +146,16 @@ impl Gateway {
     #[must_use]
     pub fn aws(&self) -> Aws {
         Aws::new(&self.endpoint, self.state.credentials.clone())
+    }
+
+    /// Refuses every new connection from now on, and ends those that are idle, until [`Gateway::accept_connections`].
+    pub fn refuse_connections(&self) {
+        self.is_open.send_replace(false);
+    }
+
+    /// Accepts connections again.
+    pub fn accept_connections(&self) {
+        self.is_open.send_replace(true);
     }
 
     #[allow(clippy::must_use_candidate, reason = "most rules stay for as long as the gateway")]
@@ -226,25 +231,5 @@ impl Gateway {
     #[must_use]
     pub fn trace_segments(&self) -> Vec<TraceSegment> {
         self.state.xray.segments()
-    }
-}
-
-async fn accept(listener: TcpListener, state: Arc<State>) {
-    loop {
-        let Ok((stream, caller)) = listener.accept().await else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        // Without an address it is closed already.
-        let Ok(gateway) = stream.local_addr() else { continue };
-        let connection = Connection { caller, gateway };
-        // Small answers must not wait for the acknowledgement of their headers.
-        let _without_nodelay = stream.set_nodelay(true);
-        let state = Arc::clone(&state);
-        tokio::spawn(async move {
-            let service = service_fn(|request| proxy::handle(Arc::clone(&state), connection, request));
-            // Ends with an error whenever a rule closes the connection; nobody needs to know.
-            let _closed = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-        });
     }
 }

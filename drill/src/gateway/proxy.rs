@@ -59,11 +59,9 @@ impl Exchange {
         let start = Instant::now();
         let verdict = self.state.rules().judge(&seen, &self.body);
         tokio::time::sleep(verdict.delay).await;
+        call.rules = verdict.rules;
         let answered = match verdict.disturbance {
-            Some((rule, effect)) => {
-                call.rule = Some(rule);
-                self.disturbed(effect, &seen, &mut call).await
-            }
+            Some(effect) => self.disturbed(effect, &seen, &mut call).await,
             None => self.carried_out(&seen, &mut call).await.map(Answer::whole),
         };
         call.duration = start.elapsed();
@@ -77,9 +75,10 @@ impl Exchange {
                 call.outcome = Outcome::NoAnswer;
                 Err(Close)
             }
-            Effect::Answer(fault) => {
-                call.outcome = Outcome::Error { status: fault.status(), code: fault.code(seen.protocol).to_owned() };
-                Ok(Answer::whole(fault.answer(seen)))
+            Effect::Answer(fault) => Ok(Answer::whole(refused(&fault, seen, call))),
+            Effect::AnswerAfterwards(fault) => {
+                self.carried_out(seen, call).await?;
+                Ok(Answer::whole(refused(&fault, seen, call)))
             }
             Effect::KillCaller(KillPoint::BeforeForwarding) => self.killed(KillPoint::BeforeForwarding, call).await,
             Effect::KillCaller(KillPoint::AfterForwarding) => {
@@ -115,17 +114,15 @@ impl Exchange {
             call.answered_by_model = true;
             let response = match self.by_model(seen).await {
                 Ok(response) => response,
-                Err(fault) => {
-                    call.outcome =
-                        Outcome::Error { status: fault.status(), code: fault.code(seen.protocol).to_owned() };
-                    return Ok(fault.answer(seen));
-                }
+                Err(fault) => return Ok(refused(&fault, seen, call)),
             };
+            call.applied = true;
             call.outcome = Outcome::Ok { status: 200 };
             return Ok(response);
         }
         let forwarded = tokio::time::timeout(FORWARD_LIMIT, self.by_emulator(seen)).await;
         if let Ok(Ok((response, outcome))) = forwarded {
+            call.applied = outcome.is_ok();
             call.outcome = outcome;
             return Ok(response);
         }
@@ -172,6 +169,12 @@ impl Exchange {
         *response.headers_mut() = without_hop_headers(&parts.headers);
         Ok((response, outcome))
     }
+}
+
+/// An error answer, and the record of it.
+fn refused(fault: &Fault, seen: &Seen, call: &mut Call) -> Response<Full<Bytes>> {
+    call.outcome = Outcome::Error { status: fault.status(), code: fault.code(seen.protocol).to_owned() };
+    fault.answer(seen)
 }
 
 fn outcome(headers: &HeaderMap, status: u16, body: &[u8], protocol: Protocol) -> Outcome {

@@ -79,6 +79,11 @@ impl Seen {
         }
     }
 
+    /// The status that the call gives an operation's record in the ledger.
+    pub(crate) fn written_status(&self) -> Option<&str> {
+        self.ledger.as_ref()?.status.as_deref()
+    }
+
     /// The IAM action that the call needs.
     pub(crate) fn iam_action(&self) -> String {
         iam_action(&self.service, &self.operation)

@@ -68,6 +68,8 @@ pub struct Matcher {
     pub service: Option<String>,
     /// Operation.
     pub operation: Option<String>,
+    /// Status that the call writes into an operation's record in the ledger.
+    pub ledger_status: Option<String>,
     /// Text that the body contains.
     pub body_contains: Option<String>,
     /// Share of the remaining calls, 0 to 1, drawn from the gateway's seed.
@@ -116,6 +118,13 @@ impl Matcher {
         self
     }
 
+    /// Only writes into the ledger that give an operation's record this status.
+    #[must_use]
+    pub fn ledger_status(mut self, status: impl Into<String>) -> Self {
+        self.ledger_status = Some(status.into());
+        self
+    }
+
     /// Only calls with this text in their body.
     #[must_use]
     pub fn body_contains(mut self, text: impl Into<String>) -> Self {
@@ -138,6 +147,7 @@ impl Matcher {
             && is(&self.region, &seen.region)
             && is(&self.service, &seen.service)
             && is(&self.operation, &seen.operation)
+            && (self.ledger_status.is_none() || self.ledger_status.as_deref() == seen.written_status())
             && self.body_contains.as_deref().is_none_or(|text| contains(body, text.as_bytes()))
             && self.probability.is_none_or(|share| random.f64() < share)
     }
@@ -156,6 +166,8 @@ pub enum Effect {
     Delay(Duration),
     /// An error answer instead of forwarding.
     Answer(Fault),
+    /// The call is forwarded and carried out, then answered with an error.
+    AnswerAfterwards(Fault),
     /// The call is forwarded and carried out, then the connection is closed without an answer.
     DropAnswer,
     /// The call is forwarded and carried out, and half of the answer's body gets through.
@@ -179,8 +191,10 @@ pub enum KillPoint {
 pub(super) struct Verdict {
     /// To wait before anything else.
     pub(super) delay: Duration,
-    /// The rule's name and what it does.
-    pub(super) disturbance: Option<(String, Effect)>,
+    /// What is done to it then.
+    pub(super) disturbance: Option<Effect>,
+    /// The names of the rules that have a part in it.
+    pub(super) rules: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -237,10 +251,11 @@ impl Rules {
                 continue;
             }
             active.hits = active.hits.saturating_add(1);
+            verdict.rules.push(active.rule.name.clone());
             if let Effect::Delay(delay) = active.rule.effect {
                 verdict.delay += delay;
             } else {
-                verdict.disturbance = Some((active.rule.name.clone(), active.rule.effect.clone()));
+                verdict.disturbance = Some(active.rule.effect.clone());
                 break;
             }
         }
@@ -250,7 +265,7 @@ impl Rules {
 
 #[cfg(test)]
 mod tests {
-    use super::super::request::{Caller, Protocol};
+    use super::super::request::{Caller, LedgerWrite, Protocol};
     use super::*;
 
     fn call(region: &str, operation: &str) -> Seen {
@@ -302,6 +317,19 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_can_be_about_a_status_that_is_written_into_the_ledger() {
+        let matcher = Matcher::any().ledger_status("intent");
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut seen = call("eu-west-1", "UpdateItem");
+        assert!(!matcher.matches(&seen, b"intent", &mut random), "no write into the ledger");
+        for (status, expected) in [(Some("intent"), true), (Some("claimed"), false), (None, false)] {
+            let status = status.map(str::to_owned);
+            seen.ledger = Some(LedgerWrite { operation_id: "f#promote-aurora#trading".to_owned(), status });
+            assert_eq!(matcher.matches(&seen, b"", &mut random), expected);
+        }
+    }
+
+    #[test]
     fn delays_add_up_and_do_not_hide_a_later_rule() {
         let mut rules = Rules::new(1);
         rules.add(Rule::new("slow", Matcher::any(), Effect::Delay(Duration::from_millis(20))));
@@ -309,7 +337,8 @@ mod tests {
         rules.add(Rule::new("lost", Matcher::any(), Effect::DropAnswer));
         let verdict = rules.judge(&call("eu-west-1", "UpdateService"), b"");
         assert_eq!(verdict.delay, Duration::from_millis(50));
-        assert!(matches!(verdict.disturbance, Some((name, Effect::DropAnswer)) if name == "lost"));
+        assert!(matches!(verdict.disturbance, Some(Effect::DropAnswer)));
+        assert_eq!(verdict.rules, ["slow", "slower", "lost"]);
     }
 
     #[test]
