@@ -9,6 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::aws_call::{CallError, Meaning, Sent};
 use crate::contract::Generation;
 
+/// The longest path of a field that an error repeats, in characters. Errors go into logs, into an execution's history
+/// and into messages to people, and some fields are named by whoever sends them.
+const LONGEST_FIELD: usize = 300;
+/// The longest problem with a field, in characters.
+const LONGEST_PROBLEM: usize = 1_000;
+
 /// What went wrong, in the terms that decide what happens next. Messages leave the source out: [`chain`] adds it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -225,10 +231,14 @@ impl Error {
         }
     }
 
-    /// A request, event or plan that cannot be used because of one of its fields.
+    /// A request, event or plan that cannot be used because of one of its fields. Both texts may repeat what was found,
+    /// which may be of any length: what is too long is cut short.
     #[must_use]
     pub fn invalid(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::InvalidRequest { field: field.into(), problem: problem.into() }
+        Self::InvalidRequest {
+            field: shortened(field.into(), LONGEST_FIELD),
+            problem: shortened(problem.into(), LONGEST_PROBLEM),
+        }
     }
 
     /// A read that failed. Reads change nothing, so their outcome is never unknown.
@@ -267,6 +277,14 @@ impl Error {
     }
 }
 
+/// The text, or as many characters of it, and a sign that there were more.
+fn shortened(text: String, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 /// The error's message, followed by those of its sources.
 #[must_use]
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
@@ -295,6 +313,14 @@ mod tests {
         for code in ErrorCode::ALL {
             assert_eq!(serde_json::to_value(code).expect("a code"), code.as_str());
         }
+    }
+
+    #[test]
+    fn what_was_found_is_repeated_up_to_a_limit() {
+        let error = Error::invalid("f".repeat(LONGEST_FIELD), "é".repeat(LONGEST_PROBLEM));
+        assert_eq!(error.to_string(), format!("{}: {}", "f".repeat(LONGEST_FIELD), "é".repeat(LONGEST_PROBLEM)));
+        let error = Error::invalid("f".repeat(LONGEST_FIELD + 1), "é".repeat(1_000_000));
+        assert_eq!(error.to_string(), format!("{}…: {}…", "f".repeat(LONGEST_FIELD), "é".repeat(LONGEST_PROBLEM)));
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Event {
         contract::parse(payload.clone()).map(Some).map_err(|error| {
             if let Error::InvalidRequest { field, problem } = error {
                 let found = fields.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-                Error::InvalidRequest { field, problem: format!("{problem}; the event of Region switch has {found}") }
+                Error::invalid(field, format!("{problem}; the event of Region switch has {found}"))
             } else {
                 error
             }

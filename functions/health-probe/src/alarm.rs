@@ -59,13 +59,15 @@ impl AlarmChange {
         let message: Message = contract::parse_at(at, value)?;
         let arn = message.alarm_arn.clone().or_else(|| message.alarm_by_name(known));
         let arn = arn.ok_or_else(|| invalid(".AlarmArn", "is missing".to_owned()))?;
-        alarm_arn(&arn).map_err(|problem| invalid(".AlarmArn", problem))?;
+        let (_, _, name) = alarm_arn(&arn).map_err(|problem| invalid(".AlarmArn", problem))?;
+        // The ARN's own: the name beside it is part of no check, and becomes part of a key of the ledger.
+        let name = name.to_owned();
         let changed_at =
             Timestamp::parse(&message.state_change_time).map_err(|problem| invalid(".StateChangeTime", problem))?;
         let reason = message.new_state_reason.unwrap_or_default().chars().take(LONGEST_REASON).collect();
         Ok(Self {
             arn,
-            name: message.alarm_name,
+            name,
             state: message.new_state_value,
             changed_at_text: message.state_change_time,
             changed_at,
@@ -213,6 +215,13 @@ mod tests {
         message["AWSAccountId"] = json!("123456789012");
         let twins = BTreeSet::from([ARN.to_owned(), ARN.replace("eu-west-1", "eu-central-1")]);
         assert!(AlarmChange::parse(&message.to_string(), &twins, "x").is_err(), "two alarms of this name are known");
+    }
+
+    #[test]
+    fn the_name_is_the_one_in_the_arn_whatever_stands_beside_it() {
+        let mut message = metric();
+        message["AlarmName"] = json!("x".repeat(5000));
+        assert_eq!(parse(&message).expect("good").name, "failover-dev-trading-endpoint");
     }
 
     #[test]

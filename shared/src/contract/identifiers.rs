@@ -71,9 +71,15 @@ checked_string!(
 checked_string!(
     /// A caller's own idempotency key, used in place of the derived operation id.
     IdempotencyKey,
-    "1 to 256 visible ASCII characters",
-    |text| (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+    "1 to 256 visible ASCII characters, not beginning with \"plan#\" as a plan's own item does",
+    |text| {
+        let fits = (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        fits && !text.starts_with(PLAN_KEY_PREFIX)
+    }
 );
+
+/// How the keys of the plans' items begin in the ledger, in which a caller's own key is a key like any other.
+pub(crate) const PLAN_KEY_PREFIX: &str = "plan#";
 
 checked_string!(
     /// An AWS Region's code, such as `eu-west-1`.
@@ -158,15 +164,26 @@ impl ClusterArn {
 /// The fencing token of a plan's failovers: grows by one with each failover that is started.
 pub type Generation = u64;
 
-/// A moment, in milliseconds since the Unix epoch; RFC 3339 in JSON.
+/// A moment of the years 1 to 9999, in milliseconds since the Unix epoch; RFC 3339 in JSON, which knows no others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// From milliseconds since the Unix epoch.
+    /// 0001-01-01T00:00:00Z.
+    pub const EARLIEST: Self = Self(-62_135_596_800_000);
+    /// 9999-12-31T23:59:59.999Z.
+    pub const LATEST: Self = Self(253_402_300_799_999);
+
+    /// From milliseconds since the Unix epoch; what lies before or after all moments becomes the first or the last one.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
-        Self(millis)
+        if millis < Self::EARLIEST.0 {
+            Self::EARLIEST
+        } else if millis > Self::LATEST.0 {
+            Self::LATEST
+        } else {
+            Self(millis)
+        }
     }
 
     /// Milliseconds since the Unix epoch.
@@ -184,13 +201,13 @@ impl Timestamp {
     /// This moment, so many milliseconds later.
     #[must_use]
     pub fn plus_millis(self, millis: u64) -> Self {
-        Self(self.0.saturating_add(i64::try_from(millis).unwrap_or(i64::MAX)))
+        Self::from_millis(self.0.saturating_add(i64::try_from(millis).unwrap_or(i64::MAX)))
     }
 
     /// This moment, so many milliseconds earlier.
     #[must_use]
     pub fn minus_millis(self, millis: u64) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(millis).unwrap_or(i64::MAX)))
+        Self::from_millis(self.0.saturating_sub(i64::try_from(millis).unwrap_or(i64::MAX)))
     }
 
     /// Reads an RFC 3339 text, or CloudWatch's form of it (`2026-11-21T04:00:00.000+0000`).
@@ -205,7 +222,7 @@ impl Timestamp {
         DateTime::from_str(text, Format::DateTimeWithOffset)
             .ok()
             .and_then(|moment| moment.to_millis().ok())
-            .map(Self)
+            .map(Self::from_millis)
             .ok_or_else(|| format!("expected an RFC 3339 time such as \"2026-11-21T04:00:00Z\", found {text:?}"))
     }
 }
@@ -318,5 +335,37 @@ mod tests {
         let cloudwatch = Timestamp::parse("2026-11-21T04:00:00.000+0000").expect("valid");
         assert_eq!(plain, cloudwatch);
         assert_eq!(plain.to_string(), "2026-11-21T04:00:00Z");
+    }
+
+    #[test]
+    fn every_moment_can_be_shown_and_read_again_however_far_off_it_is() {
+        for (millis, shown) in [
+            (i64::MAX, "9999-12-31T23:59:59.999Z"),
+            (Timestamp::LATEST.as_millis(), "9999-12-31T23:59:59.999Z"),
+            (Timestamp::LATEST.as_millis() - 999, "9999-12-31T23:59:59Z"),
+            (Timestamp::EARLIEST.as_millis() + 1_000, "0001-01-01T00:00:01Z"),
+            (Timestamp::EARLIEST.as_millis(), "0001-01-01T00:00:00Z"),
+            (i64::MIN, "0001-01-01T00:00:00Z"),
+        ] {
+            let moment = Timestamp::from_millis(millis);
+            assert_eq!(moment.to_string(), shown, "{millis}");
+            assert_eq!(Timestamp::parse(shown), Ok(moment));
+        }
+        assert_eq!(Timestamp::LATEST.plus_millis(1), Timestamp::LATEST);
+        assert_eq!(Timestamp::EARLIEST.minus_millis(u64::MAX), Timestamp::EARLIEST);
+        let beyond = Timestamp::parse("9999-12-31T23:59:59-23:59").expect("RFC 3339 allows it");
+        assert_eq!(beyond, Timestamp::LATEST);
+    }
+
+    #[test]
+    fn a_callers_own_key_is_never_the_key_of_a_plans_item() {
+        for good in ["a", "deploy-7", "f1#scale-ecs#x", "a-plan#trading", "planning"] {
+            assert!(IdempotencyKey::parse(good).is_ok(), "{good}");
+        }
+        let longest = "x".repeat(256);
+        assert!(IdempotencyKey::parse(&longest).is_ok());
+        for bad in ["", "a b", "schlüssel", "plan#trading", "plan#", &format!("{longest}x")] {
+            assert!(IdempotencyKey::parse(bad).is_err(), "{bad}");
+        }
     }
 }

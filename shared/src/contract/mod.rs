@@ -19,6 +19,7 @@ mod shift;
 pub use dependency::{Dependency, Plane};
 pub use dns_name::normal_dns_name;
 pub use finding::{Finding, Severity};
+pub(crate) use identifiers::PLAN_KEY_PREFIX;
 pub use identifiers::{
     AccountId, ClusterArn, ClusterId, FailoverId, Generation, IdempotencyKey, PlanName, Region, Timestamp,
 };

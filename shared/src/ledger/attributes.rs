@@ -70,7 +70,18 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn moment(&self, name: &str) -> Result<Timestamp, Error> {
-        self.number(name).map(Timestamp::from_millis)
+        self.moment_of(name, self.number(name)?)
+    }
+
+    /// The moment that an attribute's number stands for.
+    pub(super) fn moment_of(&self, name: &str, millis: i64) -> Result<Timestamp, Error> {
+        let moment = Timestamp::from_millis(millis);
+        // Another one than was written would lose every write that is conditional on it.
+        if moment.as_millis() == millis {
+            Ok(moment)
+        } else {
+            Err(self.broken(name, "is no moment before the year 10000"))
+        }
     }
 
     pub(super) fn flag(&self, name: &str) -> Result<bool, Error> {

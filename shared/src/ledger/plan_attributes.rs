@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::attributes::{Change, Fields, Item, number, text};
 use super::plan_item::{Direction, KillSwitch, NewestFailover, Phase, PlanItem, Said, Statement};
 use super::writer::WriterGrant;
-use crate::contract::{FailoverId, PlanName, Region, Timestamp};
+use crate::contract::{FailoverId, PLAN_KEY_PREFIX, PlanName, Region, Timestamp};
 use crate::env::millis;
 use crate::error::Error;
 
@@ -21,23 +21,25 @@ const GUARD: [&str; 5] = [REVISION, "kill_switch", "generation", "failover_id", 
 
 /// The key of a plan's item.
 pub(crate) fn plan_key(plan: &PlanName) -> String {
-    format!("plan#{plan}")
+    format!("{PLAN_KEY_PREFIX}{plan}")
 }
 
 /// The write that makes `next` of the stored item, of which `current` was read. It holds only if the item is still the
 /// stored one.
 ///
 /// # Errors
-/// [`Error::Refused`] for a revision that is no number.
+/// [`Error::Refused`] for a revision that is no number, and for a revision or generation that has no next one.
 pub(super) fn plan_change(stored: &Item, current: &PlanItem, next: &PlanItem, now: Timestamp) -> Result<Change, Error> {
     let fields = Fields(stored);
-    let revision = fields.number_or(REVISION, 0)?.saturating_add(1);
+    // The same number again would let a write pass that has to lose, or an older failover go on.
+    let no_next = |name: &str| fields.broken(name, "has reached its end");
+    let revision = fields.number_or(REVISION, 0)?.checked_add(1).ok_or_else(|| no_next(REVISION))?;
     let expect = GUARD.map(|name| (name, stored.get(name).cloned())).to_vec();
     let mut set =
         Item::from([(REVISION.to_owned(), number(revision)), ("timestamp".to_owned(), text(&now.to_string()))]);
     let mut put = |name: &str, value: AttributeValue| drop(set.insert(name.to_owned(), value));
     if next.generation > 0 {
-        put("generation", number(i64::try_from(next.generation).unwrap_or(i64::MAX)));
+        put("generation", number(i64::try_from(next.generation).map_err(|_| no_next("generation"))?));
     }
     if let Some(newest) = &next.newest {
         put("failover_id", text(newest.id.as_str()));
@@ -132,7 +134,7 @@ fn read_cooldowns(item: &Item, fields: &Fields) -> Result<BTreeMap<Direction, Ti
         let direction = fields.checked("cooldowns", read_direction(direction))?;
         let until = until.as_n().ok().and_then(|digits| digits.parse().ok());
         let until = until.ok_or_else(|| fields.broken("cooldowns", "holds what is not a whole number"))?;
-        cooldowns.insert(direction, Timestamp::from_millis(until));
+        cooldowns.insert(direction, fields.moment_of("cooldowns", until)?);
     }
     Ok(cooldowns)
 }
@@ -281,11 +283,25 @@ mod tests {
             ("cooldowns", AttributeValue::M(HashMap::from([("eu-west-1>eu-central-1".to_owned(), text("soon"))]))),
             ("writer_region", number(1)),
             ("writer_until_ms", text("soon")),
+            ("active_until_ms", number(i64::MAX)),
+            ("cooldowns", AttributeValue::M(HashMap::from([("eu-west-1>eu-central-1".to_owned(), number(i64::MIN))]))),
         ] {
             let mut stored = written(&Item::new(), &everything());
             stored.insert(name.to_owned(), value);
             let problem = read_plan_item(&stored).expect_err(name).to_string();
             assert!(problem.contains(name), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_cannot_grow_any_more_lets_nothing_be_written() {
+        for name in [REVISION, "generation"] {
+            let mut stored = written(&Item::new(), &everything());
+            stored.insert(name.to_owned(), number(i64::MAX));
+            let current = read_plan_item(&stored).expect("readable");
+            let next = PlanItem { generation: current.generation + 1, ..current.clone() };
+            let error = plan_change(&stored, &current, &next, NOW).map(drop).expect_err(name);
+            assert!(error.to_string().contains(name), "{error}");
         }
     }
 

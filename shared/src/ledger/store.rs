@@ -343,7 +343,8 @@ fn read_record(item: &Item) -> Result<Record, Error> {
         failover_id: fields.text("failover_id")?.to_owned(),
         request_hash: fields.text("request_hash")?.to_owned(),
         owner: fields.text("owner")?.to_owned(),
-        attempt: u32::try_from(fields.number("attempt")?).unwrap_or(u32::MAX),
+        attempt: fields
+            .checked("attempt", u32::try_from(fields.number("attempt")?).map_err(|error| error.to_string()))?,
         lease_expires: fields.moment("lease_expires_ms")?,
         first_claimed: fields.moment("first_claimed_ms")?,
         intent,
