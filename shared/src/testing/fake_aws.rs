@@ -99,6 +99,7 @@ type Key = (String, String, String);
 #[derive(Debug, Default)]
 struct State {
     script: BTreeMap<Key, VecDeque<Reply>>,
+    otherwise: Option<Reply>,
     gone: BTreeSet<String>,
     requests: Vec<Request>,
     table: Table,
@@ -128,6 +129,11 @@ impl FakeAws {
     pub fn on_in(&self, region: &str, service: &str, operation: &str, replies: impl IntoIterator<Item = Reply>) {
         let key = (region.to_owned(), service.to_owned(), operation.to_owned());
         self.state().script.insert(key, replies.into_iter().collect());
+    }
+
+    /// What everything is answered that is not scripted, but the ledger.
+    pub fn otherwise(&self, reply: Reply) {
+        self.state().otherwise = Some(reply);
     }
 
     /// From now on nothing answers in this Region.
@@ -212,7 +218,10 @@ impl FakeAws {
                 let (status, body) = state.table.answer(&request.operation, &request.body);
                 Reply::Answer(status, body)
             }
-            None => panic!("nothing is scripted for {} in {}", request.name(), request.region),
+            None => match &state.otherwise {
+                Some(reply) => reply.clone(),
+                None => panic!("nothing is scripted for {} in {}", request.name(), request.region),
+            },
         }
     }
 }
