@@ -26,6 +26,16 @@ impl Table {
         self.items.insert(key, item);
     }
 
+    /// Removes an item, which the ledger itself never does.
+    pub fn remove(&mut self, key: &str) {
+        self.items.remove(key);
+    }
+
+    /// Every item, by its key.
+    pub fn items(&self) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
+        self.items.iter().map(|(key, item)| (key.as_str(), item))
+    }
+
     /// Answers an operation: status and body.
     pub fn answer(&mut self, operation: &str, request: &Value) -> (u16, Value) {
         let key = request["Key"]["operation_id"]["S"].as_str().expect("the key of the ledger's table");

@@ -11,5 +11,9 @@
 )]
 
 pub mod aws;
+pub mod caller;
 pub mod chance;
+pub mod faults;
+pub mod sandbox;
+pub mod trace;
 pub mod workload;

@@ -66,3 +66,30 @@ pub fn region_of_endpoint(host: &str) -> Option<&'static str> {
 pub static PLAN: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../../infra/plans/trading.json")).expect("the sample plan is JSON")
 });
+/// The topic that people are told by.
+pub const TOPIC_ARN: &str = "arn:aws:sns:eu-west-1:123456789012:failover-prod";
+
+/// The function that an ARN of the definition names.
+#[must_use]
+pub fn function_of(arn: &str) -> Option<&'static str> {
+    let name = arn.rsplit("failover-prod-").next()?;
+    crate::faults::FUNCTIONS.into_iter().find(|function| *function == name)
+}
+
+/// What the template puts into the state machine's definition.
+#[must_use]
+pub fn substitutions() -> std::collections::BTreeMap<&'static str, &'static str> {
+    std::collections::BTreeMap::from([
+        ("Partition", "aws"),
+        ("PlanParameterName", "/failover/prod/trading"),
+        ("NotificationTopicArn", TOPIC_ARN),
+        ("PromoteAuroraFunctionArn", "arn:aws:lambda:eu-west-1:123456789012:function:failover-prod-promote-aurora"),
+        ("ScaleEcsFunctionArn", "arn:aws:lambda:eu-west-1:123456789012:function:failover-prod-scale-ecs"),
+        ("ShiftDnsFunctionArn", "arn:aws:lambda:eu-west-1:123456789012:function:failover-prod-shift-dns"),
+        ("HealthProbeFunctionArn", "arn:aws:lambda:eu-west-1:123456789012:function:failover-prod-health-probe"),
+        ("Region", STANDBY),
+        ("ApproverPolicyName", "failover-prod-trading-approver-eu-west-1"),
+        ("ApprovalTimeoutSeconds", "1800"),
+        ("ApprovalHeartbeatSeconds", "900"),
+    ])
+}

@@ -16,5 +16,6 @@ pub fn answer(aws: &mut Aws, request: &Request, _now: Timestamp) -> Answer {
     let host = request.host.as_str();
     let region = workload::region_of_endpoint(host).unwrap_or_else(|| panic!("{host} is nobody's endpoint"));
     let body = Value::String("ok".to_owned());
-    if aws.ecs.serves(region) { Answer::Body(body) } else { Answer::ErrorBody { status: 503, body } }
+    let fails = aws.endpoint_down && region == workload::HOME;
+    if aws.ecs.serves(region) && !fails { Answer::Body(body) } else { Answer::ErrorBody { status: 503, body } }
 }

@@ -1,11 +1,45 @@
-//! IAM's policy simulator: what the functions' preflight asks.
+//! IAM's policy simulator: what a preflight asks.
+
+use std::fmt::Write;
 
 use failover::testing::wire::Request;
 
 use super::Answer;
 
-/// Answers a request.
+/// The parameters that are simulated, by how they begin.
+const PARAMETERS: [&str; 6] =
+    ["Action", "Version", "PolicySourceArn", "ActionNames.member.", "ResourceArns.member.", "ContextEntries.member."];
+
+/// Answers a request: whatever is asked is allowed. That the roles permit what the functions do is a matter of the
+/// template, which has tests of its own.
+///
+/// # Panics
+/// On an operation or a parameter that is not simulated.
 #[must_use]
 pub fn answer(request: &Request) -> Answer {
-    panic!("not simulated: {}", request.name())
+    assert_eq!(request.operation, "SimulatePrincipalPolicy", "not simulated: {}", request.name());
+    let fields = request.body.as_object().expect("a form");
+    for name in fields.keys() {
+        let known = PARAMETERS.iter().any(|parameter| name.starts_with(parameter));
+        assert!(known, "not simulated: parameter {name} of {}", request.name());
+    }
+    let of = |parameter: &str| -> Vec<&str> {
+        let named = fields.iter().filter(|(name, _)| name.starts_with(parameter));
+        named.filter_map(|(_, value)| value.as_str()).collect()
+    };
+    let resources = of("ResourceArns.member.");
+    let resource = if let [only] = resources.as_slice() { only } else { "*" };
+    let mut results = String::new();
+    for action in of("ActionNames.member.") {
+        let _ = write!(
+            results,
+            "<member><EvalActionName>{action}</EvalActionName><EvalResourceName>{resource}</EvalResourceName>\
+             <EvalDecision>allowed</EvalDecision><MatchedStatements/><MissingContextValues/></member>"
+        );
+    }
+    Answer::xml(format!(
+        "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated>\
+         <EvaluationResults>{results}</EvaluationResults></SimulatePrincipalPolicyResult>\
+         </SimulatePrincipalPolicyResponse>"
+    ))
 }

@@ -7,8 +7,10 @@ pub mod dynamodb;
 pub mod ecs;
 pub mod endpoint;
 pub mod iam;
+pub mod parameters;
 pub mod route53;
 pub mod sns;
+pub mod states;
 
 use std::collections::BTreeSet;
 
@@ -86,10 +88,14 @@ pub struct Aws {
     pub dynamodb: dynamodb::DynamoDb,
     /// Topics.
     pub sns: sns::Sns,
+    /// Executions of the state machine.
+    pub states: states::States,
     /// Alarms; metrics are read off the other services.
     pub cloudwatch: cloudwatch::CloudWatch,
     /// Regions that are gone: nothing in them answers, works or replicates.
     pub lost: BTreeSet<String>,
+    /// Whether the endpoint in the home Region fails although the Region works.
+    pub endpoint_down: bool,
     /// For whatever AWS leaves to chance: how long things take.
     pub chance: Chance,
 }
@@ -106,8 +112,10 @@ impl Aws {
             route53: route53::Route53::new(&mut chance),
             dynamodb: dynamodb::DynamoDb::default(),
             sns: sns::Sns::default(),
+            states: states::States::default(),
             cloudwatch: cloudwatch::CloudWatch::new(&mut chance),
             lost: BTreeSet::new(),
+            endpoint_down: false,
             chance,
         }
     }
@@ -132,6 +140,7 @@ impl Aws {
             "route53" => route53::answer(self, request, now),
             "dynamodb" => dynamodb::answer(self, request, now),
             "sns" => sns::answer(self, request, now),
+            "states" => states::answer(self, request, now),
             "cloudwatch" => cloudwatch::answer(self, request, now),
             "iam" => iam::answer(request),
             "http" => endpoint::answer(self, request, now),

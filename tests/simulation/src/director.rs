@@ -1,0 +1,253 @@
+//! What happens around the orchestrator: Regions are lost, alarms are delivered, people order and interfere.
+
+use failover::contract::Timestamp;
+use serde_json::{Value, json};
+use tokio::task::spawn_local;
+
+use crate::aws::aurora::{self, PromotionKind};
+use crate::aws::{cloudwatch, ecs, route53};
+use crate::chance::Chance;
+use crate::faults::{Fault, Kind};
+use crate::lambda;
+use crate::play::{Play, Scenario};
+use crate::workload::{ECS_CLUSTER, HOME, RECORD, SERVICES, STANDBY};
+use crate::world::{Shared, ms};
+
+/// When the home Region is lost, or the person orders, in milliseconds since the run's beginning.
+const BEGINS_MS: (u64, u64) = (2_000, 20_000);
+/// Lambda tries an asynchronous invocation that failed twice more, after these waits, in milliseconds.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
+const ASYNC_RETRIES_MS: [u64; 2] = [60_000, 120_000];
+/// How late SNS delivers at most, in milliseconds.
+const LATEST_DELIVERY_MS: u64 = 5_000;
+
+/// Lets everything happen that is not the orchestrator's doing.
+pub fn direct(world: &Shared, play: &Play) {
+    let mut chance = Chance::of(play.seed, "director");
+    let begins = chance.between(BEGINS_MS.0, BEGINS_MS.1);
+    scenario(world, play.scenario, begins, &mut chance);
+    for (index, fault) in play.faults.iter().enumerate() {
+        interfere(world, index, *fault, &mut chance);
+    }
+    spawn_local(deliver_alarms(world.clone(), Chance::of(play.seed, "alarms")));
+}
+
+fn scenario(world: &Shared, scenario: Scenario, begins: u64, chance: &mut Chance) {
+    let order = |name: &'static str, after: u64, trigger: Value| {
+        let world = world.clone();
+        spawn_local(async move {
+            tokio::time::sleep(ms(after)).await;
+            start(&world, name, &trigger);
+        });
+    };
+    match scenario {
+        Scenario::RegionLoss => lose_home(world, begins, None),
+        Scenario::RegionLossAndReturn => lose_home(world, begins, Some(chance.between(60_000, 280_000))),
+        Scenario::OrderedFailover => {
+            lose_home(world, begins, None);
+            order("ordered", begins + chance.between(1_000, 30_000), manual("failover", STANDBY));
+        }
+        Scenario::Switchover => order("ordered", begins, manual("switchover", STANDBY)),
+        Scenario::ThereAndBack => {
+            order("ordered", begins, manual("switchover", STANDBY));
+            order("back", begins + chance.between(100_000, 280_000), manual("switchover", HOME));
+        }
+        Scenario::FalseAlarm => {
+            let (world, length) = (world.clone(), chance.between(10_000, 50_000));
+            spawn_local(async move {
+                tokio::time::sleep(ms(begins)).await;
+                set_endpoint_down(&world, true);
+                tokio::time::sleep(ms(length)).await;
+                set_endpoint_down(&world, false);
+            });
+        }
+        Scenario::DryRun => {
+            let mut trigger = manual("switchover", STANDBY);
+            trigger["dry_run"] = json!(true);
+            order("rehearsal", begins, trigger);
+        }
+        Scenario::Superseded => {
+            order("ordered", begins, manual("switchover", STANDBY));
+            order("anew", begins + chance.between(60_000, 250_000), manual("switchover", STANDBY));
+        }
+    }
+}
+
+/// A person's order.
+#[must_use]
+pub fn manual(mode: &str, target: &str) -> Value {
+    json!({ "kind": "manual", "mode": mode, "target_region": target, "reason": "a simulated order" })
+}
+
+/// Starts an execution as a person does.
+pub fn start(world: &Shared, name: &str, trigger: &Value) {
+    let mut world = world.lock();
+    let now = world.now();
+    let input = json!({ "plan": "trading", "trigger": trigger });
+    let outcome = world.aws.states.start(name, input, now);
+    world.note("a person", format!("starts execution {name}: {}", if outcome.is_ok() { "ok" } else { "it exists" }));
+}
+
+fn lose_home(world: &Shared, at: u64, returns: Option<u64>) {
+    let world = world.clone();
+    spawn_local(async move {
+        tokio::time::sleep(ms(at)).await;
+        set_lost(&world, true);
+        if let Some(after) = returns {
+            tokio::time::sleep(ms(after)).await;
+            set_lost(&world, false);
+        }
+    });
+}
+
+fn set_lost(world: &Shared, lost: bool) {
+    let mut world = world.lock();
+    let now = world.now();
+    // What was due while it was still there has happened.
+    world.aws.advance(now);
+    if lost {
+        world.aws.lost.insert(HOME.to_owned());
+    } else {
+        world.aws.lost.remove(HOME);
+    }
+    world.monitor.may_overlap = true;
+    world.note("the world", format!("{HOME} {}", if lost { "is lost" } else { "is back" }));
+}
+
+fn set_endpoint_down(world: &Shared, down: bool) {
+    let mut world = world.lock();
+    world.aws.endpoint_down = down;
+    world.note("the world", format!("the endpoint in {HOME} {}", if down { "fails" } else { "answers again" }));
+}
+
+/// The faults that are somebody's deed, each at the beginning of its window.
+fn interfere(world: &Shared, index: usize, fault: Fault, chance: &mut Chance) {
+    let seed = chance.bits();
+    let world = world.clone();
+    spawn_local(async move {
+        tokio::time::sleep(ms(fault.from_ms)).await;
+        let mut chance = Chance::new(seed);
+        match fault.kind {
+            Kind::Loss(_) => {
+                set_lost(&world, true);
+                tokio::time::sleep(ms(fault.until_ms - fault.from_ms)).await;
+                set_lost(&world, false);
+            }
+            Kind::Partition(region) => {
+                world.lock().monitor.may_overlap = true;
+                world.lock().note("the world", format!("{region} cannot be reached"));
+            }
+            Kind::SecondExecution => {
+                let mode = *chance.one_of(&["switchover", "failover"]);
+                start(&world, "second", &manual(mode, STANDBY));
+            }
+            Kind::KillSwitch => {
+                kill_switch(&world, true).await;
+                tokio::time::sleep(ms(fault.until_ms - fault.from_ms)).await;
+                kill_switch(&world, false).await;
+            }
+            Kind::PromotionByHand | Kind::TasksByHand | Kind::RecordsByHand => by_hand(&world, fault.kind, &mut chance),
+            Kind::OtherRequest => {
+                // Under the operation of the failover that a person ordered.
+                let run = json!({ "failover_id": "ordered", "generation": 1 });
+                invoke_by_hand(&world, "promote-aurora", json!({ "run": run, "mode": "detach" })).await;
+            }
+            Kind::Nonsense => {
+                let request = chance.one_of(&[json!({ "mode": 7 }), json!([]), json!({ "run": "x" })]).clone();
+                invoke_by_hand(&world, "promote-aurora", request).await;
+            }
+            Kind::BrokenRecord => break_record(&world),
+            _ => return,
+        }
+        world.lock().struck[index] += 1;
+    });
+}
+
+async fn kill_switch(world: &Shared, set: bool) {
+    let request = json!({ "command": "kill_switch", "plan": "trading", "set": set, "by": "ada", "reason": "a simulated order" });
+    invoke_by_hand(world, "health-probe", request).await;
+}
+
+async fn invoke_by_hand(world: &Shared, function: &'static str, request: Value) {
+    world.lock().note("a person", format!("invokes {function} with {request}"));
+    if function == "promote-aurora" {
+        world.lock().monitor.by_hand = true;
+    }
+    // The person reads the answer; the run does not depend on it.
+    drop(lambda::invoke(world, function, request).await);
+}
+
+fn by_hand(world: &Shared, kind: Kind, chance: &mut Chance) {
+    let mut world = world.lock();
+    let now = world.now();
+    world.monitor.by_hand = true;
+    world.note("a person", format!("{kind:?} at the console"));
+    let aws = &mut world.aws;
+    match kind {
+        Kind::PromotionByHand => {
+            let kind = *chance.one_of(&[PromotionKind::Failover, PromotionKind::Switchover]);
+            let target = *chance.one_of(&[HOME, STANDBY]);
+            // AWS may refuse it, as it may refuse anybody.
+            drop(aurora::order(aws, kind, target, now));
+        }
+        Kind::TasksByHand => {
+            let (region, service) = (*chance.one_of(&[HOME, STANDBY]), *chance.one_of(&SERVICES));
+            let count = u32::try_from(chance.between(0, 6)).unwrap_or(0);
+            ecs::set_count_by_hand(aws, region, service, count, now);
+        }
+        _ => route53::swap_by_hand(aws, RECORD, now),
+    }
+}
+
+/// A person writes nonsense into the record of an operation that is under way.
+fn break_record(world: &Shared) {
+    let mut world = world.lock();
+    let under_way = world.aws.dynamodb.table.items().find(|(key, item)| {
+        !key.starts_with("plan#") && item.get("status").is_some_and(|status| status["S"] != "completed")
+    });
+    let Some((key, item)) = under_way.map(|(key, item)| (key.to_owned(), item.clone())) else { return };
+    let mut item = item;
+    item.insert("status".to_owned(), json!({ "S": "somewhere" }));
+    world.aws.dynamodb.table.put(Value::Object(item));
+    world.monitor.by_hand = true;
+    world.note("a person", format!("writes nonsense into {key} of {ECS_CLUSTER}"));
+}
+
+/// Delivers every alarm that goes to ALARM to the functions, as SNS does: at least once, not always at once.
+async fn deliver_alarms(world: Shared, mut chance: Chance) {
+    let mut since: Timestamp = world.lock().now();
+    loop {
+        tokio::time::sleep(ms(1_000)).await;
+        let (events, now, again) = {
+            let mut here = world.lock();
+            let now = here.now();
+            here.aws.advance(now);
+            let again = here.strikes(|fault| match fault.kind {
+                Kind::AlarmAgain(times) => Some(times),
+                _ => None,
+            });
+            (cloudwatch::alarms_since(&here.aws, since), now, again.map_or(0, |(_, times)| times))
+        };
+        since = now;
+        for event in events {
+            for _ in 0..=again {
+                let after = chance.between(50, LATEST_DELIVERY_MS);
+                spawn_local(deliver(world.clone(), event.clone(), after));
+            }
+        }
+    }
+}
+
+async fn deliver(world: Shared, event: Value, after: u64) {
+    tokio::time::sleep(ms(after)).await;
+    for wait in ASYNC_RETRIES_MS.into_iter().map(Some).chain([None]) {
+        world.lock().note("SNS", "delivers an alarm");
+        if lambda::invoke(&world, "health-probe", event.clone()).await.is_ok() {
+            return;
+        }
+        if let Some(wait) = wait {
+            tokio::time::sleep(ms(wait)).await;
+        }
+    }
+    world.lock().monitor.reached.insert("alarm to the dead-letter queue".to_owned());
+}

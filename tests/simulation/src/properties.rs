@@ -1,0 +1,231 @@
+//! What always holds, whatever goes wrong: watched at every call and every second of a run.
+//!
+//! Watched from outside: by what arrives at the simulated AWS and what stands in the ledger, never by what the code says
+//! of itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use failover::contract::Timestamp;
+use failover::testing::wire::Request;
+use serde_json::{Map, Value};
+
+use crate::aws::{Answer, Aws, aurora};
+use crate::caller::Caller;
+use crate::lambda::Failure;
+use crate::workload::{self, RECORD};
+
+/// For so long after a newer failover was admitted may a step of the older one still send what it decided on before, in
+/// milliseconds: it asks the gate, writes down the intent and sends, each within one call's timeout of 5 s.
+pub const SUPERSEDED_GRACE_MS: u64 = 15_000;
+
+/// The ledger's operation that an invocation holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    key: String,
+    owner: String,
+}
+
+/// Watches a run.
+#[derive(Debug, Default)]
+pub struct Monitor {
+    held: BTreeMap<u64, Held>,
+    /// What was applied under an intent: operation, moment of the intent, call.
+    applied: BTreeSet<(String, i64, String)>,
+    keys: BTreeSet<String>,
+    completed: BTreeMap<String, Map<String, Value>>,
+    /// When each generation was first seen.
+    generations: BTreeMap<u64, Timestamp>,
+    promotions: BTreeMap<String, u32>,
+    /// Whether a person has changed the workload by hand: then what the workload looks like is theirs to answer for.
+    pub by_hand: bool,
+    /// Whether Aurora may have failed to fence a writer that cannot be reached: it promises only its best.
+    /// Source: <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html>
+    pub may_overlap: bool,
+    violations: Vec<String>,
+    /// The codes and statuses that invocations ended with.
+    pub reached: BTreeSet<String>,
+}
+
+impl Monitor {
+    /// What was violated, in the order of events.
+    #[must_use]
+    pub fn violations(&self) -> &[String] {
+        &self.violations
+    }
+
+    /// Notes a violation.
+    pub fn violated(&mut self, property: &str, detail: &str) {
+        self.violations.push(format!("{property}: {detail}"));
+    }
+
+    /// An invocation begins.
+    pub fn begins(&mut self, caller: &Caller) {
+        self.held.remove(&caller.invocation);
+    }
+
+    /// An invocation ends.
+    pub fn ends(&mut self, caller: &Caller, outcome: &Result<Value, Failure>) {
+        match outcome {
+            Ok(answer) => {
+                for field in ["status", "decision", "verdict"] {
+                    if let Some(value) = answer[field].as_str() {
+                        self.reached.insert(value.to_owned());
+                    }
+                }
+                if answer["attempt"].as_u64().is_some_and(|attempt| attempt > 1) {
+                    self.reached.insert("takeover".to_owned());
+                }
+            }
+            Err(failure) => drop(self.reached.insert(failure.error.clone())),
+        }
+        self.held.remove(&caller.invocation);
+    }
+
+    /// A change leaves an invocation.
+    pub fn sent(&mut self, aws: &Aws, caller: &Caller, request: &Request, now: Timestamp) {
+        let what = format!("{caller} sends {}", request.name());
+        if caller.only_looks {
+            self.violated("a dry run or preflight changes nothing", &what);
+        }
+        let Some(held) = self.held.get(&caller.invocation).cloned() else {
+            self.violated("every change belongs to a claimed operation", &what);
+            return;
+        };
+        let record = aws.dynamodb.table.item(&held.key).unwrap_or_default();
+        let text = |field: &str| record[field]["S"].as_str().unwrap_or_default();
+        if text("owner") != held.owner {
+            self.violated("no change is sent by an invocation that was overtaken", &format!("{what} for {}", held.key));
+        } else if text("status") != "intent" || text("intent").is_empty() {
+            let detail = format!("{what} for {}, which is {}", held.key, text("status"));
+            self.violated("every change is on record before it is sent", &detail);
+        } else if self.applied.contains(&(held.key.clone(), intent_at(&record), call(request))) {
+            self.violated("nothing is sent again once it was applied", &format!("{what} for {}", held.key));
+        }
+        if let Some(generation) = caller.generation
+            && let Some(superseded) = self.generations.range(generation + 1..).next().map(|(_, at)| *at)
+            && now.millis_since(superseded) > SUPERSEDED_GRACE_MS
+        {
+            let detail = format!("{what} for generation {generation}, {} ms late", now.millis_since(superseded));
+            self.violated("no change is sent for a superseded generation", &detail);
+        }
+    }
+
+    /// A call was applied, or answered by AWS with an error.
+    pub fn applied(&mut self, aws: &mut Aws, caller: &Caller, request: &Request, answer: &Answer, now: Timestamp) {
+        if request.service == "dynamodb" {
+            self.ledger(aws, caller, request, answer, now);
+        }
+        if !answer.is_success() || !crate::network::changes(request) {
+            return;
+        }
+        if let Some(held) = self.held.get(&caller.invocation) {
+            let record = aws.dynamodb.table.item(&held.key).unwrap_or_default();
+            self.applied.insert((held.key.clone(), intent_at(&record), call(request)));
+        }
+        if ["FailoverGlobalCluster", "SwitchoverGlobalCluster", "RemoveFromGlobalCluster"]
+            .contains(&request.operation.as_str())
+        {
+            let failover = caller.failover.clone().unwrap_or_default();
+            let accepted = self.promotions.entry(failover.clone()).or_default();
+            *accepted += 1;
+            if *accepted > 1 {
+                self.violated("a failover promotes once", &format!("{failover}: {accepted} promotions accepted"));
+            }
+        }
+        if request.operation == "ChangeResourceRecordSets" {
+            self.traffic(aws, caller, now);
+        }
+    }
+
+    /// Traffic was pointed somewhere: there has to be a writer there that is available, and tasks that run.
+    fn traffic(&mut self, aws: &mut Aws, caller: &Caller, now: Timestamp) {
+        aws.advance(now);
+        let Some(region) = aws.route53.primary(RECORD) else { return };
+        let ready = aws.aurora.writer_of_record() == Some(region) && aws.aurora.is_available(region);
+        if !(ready && aws.ecs.serves(region)) && !self.by_hand {
+            let writer = aws.aurora.writer_of_record().unwrap_or("nobody");
+            let detail = format!("{caller} points {RECORD} to {region}, while {writer} is the writer");
+            self.violated("traffic never points to a Region that was not seen to be ready", &detail);
+        }
+    }
+
+    /// Once a second.
+    pub fn tick(&mut self, aws: &mut Aws, now: Timestamp) {
+        aws.advance(now);
+        let writers = aurora::writers(aws, now);
+        if writers.len() > 1 && !self.by_hand && !self.may_overlap {
+            let detail = format!("at {now}: {}", writers.join(" and "));
+            self.violated("one Region at most is a writer", &detail);
+        }
+    }
+
+    fn ledger(&mut self, aws: &Aws, caller: &Caller, request: &Request, answer: &Answer, now: Timestamp) {
+        let table = &aws.dynamodb.table;
+        for key in &self.keys {
+            if table.item(key).is_none() {
+                self.violations.push(format!("no record is ever deleted: {key} is gone, after a call of {caller}"));
+                return;
+            }
+        }
+        for (key, before) in &self.completed {
+            if table.item(key).as_ref().and_then(Value::as_object) != Some(before) {
+                self.violations.push(format!("a completed operation stays as it is: {key} was changed by {caller}"));
+                return;
+            }
+        }
+        let Some(key) = request.body["Key"]["operation_id"]["S"].as_str() else { return };
+        if request.operation != "UpdateItem" || !answer.is_success() {
+            return;
+        }
+        let Some(Value::Object(item)) = table.item(key) else { return };
+        self.keys.insert(key.to_owned());
+        if key.starts_with("plan#") {
+            self.plan(&item, caller, now);
+            return;
+        }
+        let text = |field: &str| item.get(field).and_then(|value| value["S"].as_str()).unwrap_or_default().to_owned();
+        self.held.insert(caller.invocation, Held { key: key.to_owned(), owner: text("owner") });
+        if text("status") == "completed" {
+            self.completed.insert(key.to_owned(), item.clone());
+            self.check_promoted(aws, key);
+        }
+    }
+
+    /// A promotion that is written down as completed has come about.
+    fn check_promoted(&mut self, aws: &Aws, key: &str) {
+        let Some((_, target)) = key.split_once("#promote-aurora#") else { return };
+        let region = target.split(':').nth(3).unwrap_or_default();
+        let isolation = target.starts_with("isolate") || !target.starts_with("arn:");
+        if !isolation && aws.aurora.writer_of_record() != Some(region) && !self.by_hand {
+            self.violated("a completed promotion has come about", &format!("{key}, but {region} is not the writer"));
+        }
+    }
+
+    fn plan(&mut self, item: &Map<String, Value>, caller: &Caller, now: Timestamp) {
+        let generation = item.get("generation").and_then(|value| value["N"].as_str()?.parse().ok()).unwrap_or(0);
+        let newest = self.generations.last_key_value().map_or(0, |(generation, _)| *generation);
+        if generation < newest || generation > newest + 1 {
+            let detail = format!("{caller} writes {generation} after {newest}");
+            self.violated("generations only grow, one by one", &detail);
+        }
+        self.generations.entry(generation).or_insert(now);
+    }
+}
+
+fn intent_at(record: &Value) -> i64 {
+    record["intent_at_ms"]["N"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// What identifies a change: the same one sent again is the same text.
+fn call(request: &Request) -> String {
+    format!("{} {} {} {}", request.region, request.name(), request.path, request.body)
+}
+
+/// What a person needs to have been told of an execution that has ended.
+#[must_use]
+pub fn told_of(aws: &Aws, execution: &str) -> bool {
+    let failover = execution.split("--").next().unwrap_or(execution);
+    aws.sns.published().iter().any(|message| {
+        message.topic == workload::TOPIC_ARN && (message.subject.contains(failover) || message.message.contains(failover))
+    })
+}

@@ -1,0 +1,227 @@
+//! Plays a run, from its seed to its verdict.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use serde_json::Value;
+use state_machine::{Definition, End, Start};
+use tokio::task::{LocalSet, spawn_local};
+
+use crate::aws::states::Execution;
+use crate::director;
+use crate::faults::FAULTS_END_MS;
+use crate::machine::Outside;
+use crate::play::Play;
+use crate::properties;
+use crate::trace::Trace;
+use crate::workload::{self, HOME, RECORD, STANDBY};
+use crate::world::{Shared, World, ms};
+
+/// How long after the faults a run may take to its end, in milliseconds of its own time: every question left unanswered,
+/// and the time a plan gives a run.
+const LONGEST_RUN_MS: u64 = 3 * 3_600_000;
+/// How long the undisturbed failover may take that sets right what was left, in milliseconds of its own time.
+const LONGEST_RECOVERY_MS: u64 = 3_600_000;
+/// How long Aurora, ECS and DNS may take to come to rest afterwards, in milliseconds.
+const LONGEST_SETTLING_MS: u64 = 900_000;
+/// How many times a person orders anew what was left undone.
+const MOST_RECOVERIES: u32 = 3;
+
+/// The deployed definition.
+const DEFINITION: &str = include_str!("../../../infra/failover.asl.json");
+
+static PARSED: LazyLock<Definition> = LazyLock::new(|| parsed(DEFINITION));
+
+/// What became of a run.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// What was violated.
+    pub violations: Vec<String>,
+    /// How often each kind of fault struck.
+    pub struck: BTreeMap<&'static str, u64>,
+    /// Which ends, codes and statuses were reached.
+    pub reached: BTreeSet<String>,
+    /// What happened.
+    pub trace: Trace,
+    /// How long it took, in milliseconds of its own time.
+    pub virtual_ms: u64,
+    /// How many calls were made to AWS.
+    pub calls: u64,
+}
+
+/// Plays a run.
+///
+/// # Panics
+/// When the runtime cannot be built, or the simulation meets what it does not know.
+#[must_use]
+pub fn play(play: &Play) -> Verdict {
+    // The SDK's own jitter comes from this generator.
+    fastrand::seed(play.seed);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O");
+    LocalSet::new().block_on(&runtime, perform(play))
+}
+
+async fn perform(play: &Play) -> Verdict {
+    let world = Shared::new(World::new(play.seed, play.faults.clone(), play.variant));
+    director::direct(&world, play);
+    spawn_local(interpret(world.clone(), play.clone()));
+    let ended = until_quiet(&world, FAULTS_END_MS, LONGEST_RUN_MS).await;
+    if !ended {
+        world.lock().monitor.violated("every run ends within its bound", "an execution is still running");
+    } else {
+        recover(&world).await;
+    }
+    verdict(&world, play)
+}
+
+/// Waits until nothing runs any more, and at least until `earliest`; watches meanwhile.
+async fn until_quiet(world: &Shared, earliest: u64, longest: u64) -> bool {
+    let end = world.lock().since_ms() + longest;
+    loop {
+        tokio::time::sleep(ms(1_000)).await;
+        let mut here = world.lock();
+        let now = here.now();
+        let World { aws, monitor, .. } = &mut *here;
+        monitor.tick(aws, now);
+        let at = here.since_ms();
+        if at >= earliest && !here.aws.states.is_running() {
+            return true;
+        }
+        if at >= end {
+            return false;
+        }
+    }
+}
+
+/// Interprets every execution that is started.
+async fn interpret(world: Shared, play: Play) {
+    loop {
+        let begun = world.lock().aws.states.next_begun();
+        match begun {
+            Some(execution) => drop(spawn_local(execute(world.clone(), play.clone(), execution))),
+            None => tokio::time::sleep(ms(100)).await,
+        }
+    }
+}
+
+async fn execute(world: Shared, play: Play, execution: Execution) {
+    let Execution { name, input, started_at, .. } = execution;
+    let undisturbed = world.lock().since_ms() >= FAULTS_END_MS;
+    let outside = Outside::new(world.clone(), play.seed ^ u64::from(name.len() as u32), undisturbed);
+    let start = Start {
+        name: name.clone(),
+        input,
+        started_at_ms: started_at.as_millis(),
+        seed: play.seed,
+    };
+    let history = {
+        let (world, name) = (world.clone(), name.clone());
+        move |entered: state_machine::Entered| world.lock().note("state machine", format!("{name}: {}", entered.state))
+    };
+    let broken = play.variant.map(|variant| parsed(&variant.definition(DEFINITION)));
+    let end = state_machine::run(broken.as_ref().unwrap_or(&PARSED), start, &outside, history).await;
+    let mut world = world.lock();
+    let (word, detail) = match end {
+        End::Succeeded { output } => ("succeeded", outcome_of(&output)),
+        End::Failed { error, cause } => {
+            world.monitor.reached.insert(format!("ended: {error}"));
+            ("failed", format!("{error}: {cause}"))
+        }
+        End::TimedOut => ("timed out", String::new()),
+    };
+    world.note("state machine", format!("{name} {word}: {detail}"));
+    world.monitor.reached.insert(format!("execution {word}"));
+    world.aws.states.end(&name);
+    if !properties::told_of(&world.aws, &name) {
+        world.monitor.violated("people are told of every run's end", &name);
+    }
+}
+
+fn outcome_of(output: &Value) -> String {
+    let text = |field: &str| output[field].as_str().unwrap_or_default().to_owned();
+    format!("{}{}", text("decision"), text("outcome"))
+}
+
+/// Once nothing goes wrong any more, a person orders what is still undone, and it is done.
+async fn recover(world: &Shared) {
+    for attempt in 1..=MOST_RECOVERIES {
+        settle(world).await;
+        let Some(target) = wanted(world) else { return };
+        let lost = world.lock().aws.lost.contains(HOME);
+        let mode = if lost { "failover" } else { "switchover" };
+        director::start(world, &format!("recovery-{attempt}"), &director::manual(mode, target));
+        if !until_quiet(world, 0, LONGEST_RECOVERY_MS).await {
+            world.lock().monitor.violated("an undisturbed failover ends", "recovery");
+            return;
+        }
+    }
+    settle(world).await;
+    if wanted(world).is_some() && !world.lock().monitor.by_hand {
+        let state = state(world);
+        world.lock().monitor.violated("an undisturbed failover brings the workload to its end", &state);
+    }
+}
+
+/// Waits until Aurora, ECS and DNS are at rest.
+async fn settle(world: &Shared) {
+    let end = world.lock().since_ms() + LONGEST_SETTLING_MS;
+    loop {
+        tokio::time::sleep(ms(5_000)).await;
+        let mut here = world.lock();
+        let now = here.now();
+        let World { aws, monitor, .. } = &mut *here;
+        monitor.tick(aws, now);
+        if !aws.aurora.promotion_is_pending() && aws.route53.is_in_sync() || here.since_ms() >= end {
+            return;
+        }
+    }
+}
+
+/// The Region that the workload still has to be brought to; none when it serves from one.
+fn wanted(world: &Shared) -> Option<&'static str> {
+    let here = world.lock();
+    let aws = &here.aws;
+    let serving = [HOME, STANDBY].into_iter().find(|region| {
+        !aws.lost.contains(*region)
+            && aws.aurora.writer_of_record() == Some(region)
+            && aws.aurora.is_available(region)
+            && aws.ecs.serves(region)
+            && aws.route53.primary(RECORD) == Some(region)
+    });
+    if serving.is_some() { None } else { Some(STANDBY) }
+}
+
+fn state(world: &Shared) -> String {
+    let here = world.lock();
+    let aws = &here.aws;
+    let serving: Vec<&str> = [HOME, STANDBY].into_iter().filter(|region| aws.ecs.serves(region)).collect();
+    format!(
+        "writer {:?}, tasks in {serving:?}, traffic to {:?}",
+        aws.aurora.writer_of_record(),
+        aws.route53.primary(RECORD)
+    )
+}
+
+fn verdict(world: &Shared, play: &Play) -> Verdict {
+    let here = world.lock();
+    let mut struck = BTreeMap::new();
+    for (fault, times) in play.faults.iter().zip(&here.struck) {
+        *struck.entry(fault.kind.name()).or_insert(0) += times;
+    }
+    Verdict {
+        violations: here.monitor.violations().to_vec(),
+        struck,
+        reached: here.monitor.reached.clone(),
+        trace: here.trace.clone(),
+        virtual_ms: here.since_ms(),
+        calls: here.calls,
+    }
+}
+
+fn parsed(text: &str) -> Definition {
+    Definition::parse(text, &workload::substitutions()).expect("the deployed definition can be interpreted")
+}

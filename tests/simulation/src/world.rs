@@ -1,0 +1,246 @@
+//! One run's world: AWS, what goes wrong, what is watched for, and what was written down of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use failover::contract::Timestamp;
+use failover::testing::START;
+use failover::testing::wire::Request;
+use tokio::time::Instant;
+
+use crate::aws::{Answer, Aws};
+use crate::caller::Caller;
+use crate::chance::Chance;
+use crate::faults::{Fault, Kind};
+use crate::network::{self, Fate, Mishap};
+use crate::properties::Monitor;
+use crate::trace::Trace;
+use crate::variant::Variant;
+use crate::workload::{self, STANDBY};
+
+/// A run's world, shared by everything in it.
+#[derive(Clone, Debug)]
+pub struct Shared(Arc<Mutex<World>>);
+
+impl Shared {
+    /// Shares a world.
+    #[must_use]
+    pub fn new(world: World) -> Self {
+        Self(Arc::new(Mutex::new(world)))
+    }
+
+    /// The world, for a moment. Nothing is awaited while it is held.
+    pub fn lock(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The world.
+#[derive(Debug)]
+pub struct World {
+    /// AWS.
+    pub aws: Aws,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// How often each of the faults struck.
+    pub struck: Vec<u64>,
+    /// What is watched for.
+    pub monitor: Monitor,
+    /// What happened.
+    pub trace: Trace,
+    /// What is broken on purpose.
+    pub variant: Option<Variant>,
+    /// How many calls were made.
+    pub calls: u64,
+    network: Chance,
+    began: Instant,
+    invocations: u64,
+    answers: BTreeMap<String, (Timestamp, Answer)>,
+}
+
+impl World {
+    /// The world of a seed, beginning now.
+    #[must_use]
+    pub fn new(seed: u64, faults: Vec<Fault>, variant: Option<Variant>) -> Self {
+        Self {
+            aws: Aws::new(seed),
+            struck: vec![0; faults.len()],
+            faults,
+            monitor: Monitor::default(),
+            trace: Trace::default(),
+            variant,
+            calls: 0,
+            network: Chance::of(seed, "network"),
+            began: Instant::now(),
+            invocations: 0,
+            answers: BTreeMap::new(),
+        }
+    }
+
+    /// The moment by the true clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        START.plus_millis(self.since_ms())
+    }
+
+    /// Milliseconds since the beginning.
+    #[must_use]
+    pub fn since_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// When it began.
+    #[must_use]
+    pub const fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Writes something down.
+    pub fn note(&mut self, who: &str, what: impl AsRef<str>) {
+        let now = self.now();
+        self.trace.note(now, who, what);
+    }
+
+    /// The number of the next invocation.
+    pub const fn next_invocation(&mut self) -> u64 {
+        self.invocations += 1;
+        self.invocations
+    }
+
+    /// The first fault of those that strike now, among those that `about` picks; it counts as having struck.
+    pub fn strikes<T>(&mut self, about: impl Fn(&Fault) -> Option<T>) -> Option<(usize, T)> {
+        let at = self.since_ms();
+        for (index, fault) in self.faults.iter().enumerate() {
+            if !fault.is_on(at) {
+                continue;
+            }
+            let Some(found) = about(fault) else { continue };
+            if self.network.permille(fault.permille) {
+                self.struck[index] += 1;
+                return Some((index, found));
+            }
+        }
+        None
+    }
+
+    /// Whether a Region can be reached from the standby Region, where the functions run.
+    #[must_use]
+    pub fn reaches(&self, region: &str) -> bool {
+        let at = self.since_ms();
+        let parted = self.faults.iter().any(|fault| fault.kind == Kind::Partition(own(region)) && fault.is_on(at));
+        !parted && !self.aws.lost.contains(region)
+    }
+
+    /// A call leaves; says what will become of it.
+    pub fn send(&mut self, caller: &Caller, request: &Request) -> Fate {
+        self.calls += 1;
+        let now = self.now();
+        let mishap = self.strikes(|fault| network::mishap(fault, caller, request));
+        let (least, most) = network::transit(request);
+        let mut fate = Fate {
+            there_ms: self.network.between(least, most),
+            back_ms: self.network.between(least, most),
+            mishap,
+        };
+        if let Some((index, Mishap::Slow)) = fate.mishap
+            && let Kind::Delayed(_, ms) = self.faults[index].kind
+        {
+            fate.there_ms = ms.min(network::LONGEST_TRANSIT_MS);
+        }
+        if network::changes(request) {
+            self.monitor.sent(&self.aws, caller, request, now);
+        }
+        fate
+    }
+
+    /// A call arrives: AWS's answer, none when there is nobody to answer.
+    pub fn arrive(&mut self, caller: &Caller, request: &Request, fate: &Fate) -> Option<Answer> {
+        let region = region_of(request);
+        if !self.reaches(region) {
+            self.note(&caller.to_string(), format!("{} in {region}: silence", request.name()));
+            return None;
+        }
+        let answer = match &fate.mishap {
+            Some((_, Mishap::Instead(answer))) => answer.clone(),
+            Some((_, Mishap::Stale)) => self.answer_as_before(caller, request),
+            Some((_, Mishap::After(answer))) => {
+                self.apply(caller, request);
+                answer.clone()
+            }
+            Some((_, Mishap::Refused | Mishap::Reset | Mishap::Lost | Mishap::Slow)) | None => {
+                self.apply(caller, request)
+            }
+        };
+        let mishap = fate.mishap.as_ref().map_or(String::new(), |(index, _)| format!(" [fault {index}]"));
+        let line = format!("{} in {region}: {}{mishap}", request.name(), self.in_short(request, &answer));
+        self.note(&caller.to_string(), line);
+        Some(answer)
+    }
+
+    fn apply(&mut self, caller: &Caller, request: &Request) -> Answer {
+        let now = self.now();
+        let answer = match self.variant {
+            Some(variant) => variant.answer(&mut self.aws, caller, request, now),
+            None => self.aws.answer(request, now),
+        };
+        self.monitor.applied(&mut self.aws, caller, request, &answer, now);
+        if !network::changes(request) {
+            self.answers.insert(question(request), (now, answer.clone()));
+        }
+        answer
+    }
+
+    /// The answer that was given to the same question some seconds ago, if there was one.
+    fn answer_as_before(&mut self, caller: &Caller, request: &Request) -> Answer {
+        let now = self.now();
+        match self.answers.get(&question(request)) {
+            Some((at, answer)) if now.millis_since(*at) <= network::STALEST_MS => answer.clone(),
+            _ => self.apply(caller, request),
+        }
+    }
+
+    /// An answer in a few words. Not the request itself: the SDK writes maps in no fixed order.
+    fn in_short(&self, request: &Request, answer: &Answer) -> String {
+        let outcome = match answer {
+            Answer::Body(_) | Answer::Headers(_) => "ok".to_owned(),
+            Answer::Error { code, .. } => code.clone(),
+            Answer::ErrorBody { body, .. } => {
+                body["__type"].as_str().and_then(|kind| kind.rsplit('#').next()).unwrap_or("error").to_owned()
+            }
+        };
+        match request.body["Key"]["operation_id"]["S"].as_str() {
+            Some(key) => {
+                let item = self.aws.dynamodb.table.item(key).unwrap_or_default();
+                let text = |field: &str| item[field]["S"].as_str().or(item[field]["N"].as_str()).unwrap_or("-").to_owned();
+                let (status, attempt, generation) = (text("status"), text("attempt"), text("generation"));
+                format!("{outcome}; {key} is {status}, attempt {attempt}, generation {generation}")
+            }
+            None => outcome,
+        }
+    }
+}
+
+/// Two requests with the same are the same question.
+fn question(request: &Request) -> String {
+    format!("{} {} {} {}", request.region, request.name(), request.path, request.body)
+}
+
+/// The Region that a request goes to.
+#[must_use]
+pub fn region_of(request: &Request) -> &str {
+    match request.service.as_str() {
+        "http" => workload::region_of_endpoint(&request.host).unwrap_or(STANDBY),
+        _ => &request.region,
+    }
+}
+
+fn own(region: &str) -> &'static str {
+    [workload::HOME, STANDBY].into_iter().find(|own| *own == region).unwrap_or("elsewhere")
+}
+
+/// Milliseconds as a duration.
+#[must_use]
+pub const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
