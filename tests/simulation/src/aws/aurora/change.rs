@@ -53,8 +53,7 @@ impl Aurora {
             return no_db_cluster(arn);
         };
         let asked = site_of(request);
-        let writer = self.clusters.iter().position(|cluster| cluster.is_global_writer);
-        let works_in = if kind == PromotionKind::Switchover { writer.unwrap_or(target) } else { target };
+        let works_in = if kind == PromotionKind::Switchover { self.global_writer } else { target };
         if asked != works_in {
             return no_db_cluster(arn);
         }
@@ -73,24 +72,20 @@ impl Aurora {
         if let Some(transition) = &self.transition {
             return Err(invalid_global_state(&format!("is {}", transition.status)));
         }
-        if target.is_global_writer {
+        if to == self.global_writer {
             return Err(invalid_global_state(&format!("has {} as its primary cluster", target.arn)));
         }
         if !CHANGEABLE.contains(&target.described_status()) || target.synchronization != "connected" {
             return Err(invalid_cluster_state(target.id, target.described_status()));
         }
-        let from = self.clusters.iter().position(|cluster| cluster.is_global_writer);
+        let source = &self.clusters[self.global_writer];
+        if kind == PromotionKind::Switchover && !CHANGEABLE.contains(&source.described_status()) {
+            return Err(invalid_cluster_state(source.id, source.described_status()));
+        }
         if kind == PromotionKind::Detach {
             self.begin_detach(to, now);
         } else {
-            let Some(from) = from else {
-                return Err(invalid_global_state("has no primary cluster"));
-            };
-            let source = &self.clusters[from];
-            if kind == PromotionKind::Switchover && !CHANGEABLE.contains(&source.described_status()) {
-                return Err(invalid_cluster_state(source.id, source.described_status()));
-            }
-            self.begin_transition(kind, from, to, now);
+            self.begin_transition(kind, self.global_writer, to, now);
         }
         let target = self.clusters[to].region;
         self.promotions.push(Promotion { at: now, target, kind, by, outcome: Outcome::UnderWay });
@@ -102,8 +97,7 @@ impl Aurora {
         const GROUP: &str = "VpcSecurityGroupIds.VpcSecurityGroupId.";
         let fields = request.body.as_object().expect("a form");
         let names: Vec<&str> = fields.keys().map(String::as_str).filter(|name| name.starts_with(GROUP)).collect();
-        let parameters: Vec<&str> =
-            names.iter().copied().chain(["DBClusterIdentifier", "ApplyImmediately"]).collect();
+        let parameters: Vec<&str> = names.iter().copied().chain(["DBClusterIdentifier", "ApplyImmediately"]).collect();
         only(request, &parameters);
         let site = site_of(request);
         let cluster = &mut self.clusters[site];

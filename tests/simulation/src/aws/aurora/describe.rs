@@ -56,9 +56,10 @@ impl Aurora {
         );
         let most = request.body["MaxRecords"].as_str().map_or(100, |text| text.parse().expect("a number"));
         let mut xml = String::new();
-        let here = self.events.iter().filter(|event| {
-            event.region == request.region && event.at >= since && event.readable <= now
-        });
+        let here = self
+            .events
+            .iter()
+            .filter(|event| event.region == request.region && event.at >= since && event.readable <= now);
         for event in here.take(most) {
             let (source, message, at) = (&event.source, &event.message, event.at);
             let _ = write!(
@@ -90,12 +91,15 @@ impl Aurora {
             );
         }
         xml.push_str("</FailoverState><GlobalClusterMembers>");
-        for cluster in self.clusters.iter().filter(|cluster| cluster.is_member) {
+        let members = self.clusters.iter().enumerate().filter(|(_, cluster)| cluster.is_member);
+        for (place, cluster) in members {
             let _ = write!(
                 xml,
                 "<GlobalClusterMember><DBClusterArn>{}</DBClusterArn><Readers/><IsWriter>{}</IsWriter>\
                  <SynchronizationStatus>{}</SynchronizationStatus></GlobalClusterMember>",
-                cluster.arn, cluster.is_global_writer, cluster.synchronization
+                cluster.arn,
+                place == self.global_writer,
+                cluster.synchronization
             );
         }
         xml.push_str("</GlobalClusterMembers></GlobalClusterMember>");

@@ -51,6 +51,8 @@ const UNSEEN_MS: (u64, u64) = (0, 3_000);
 #[derive(Debug)]
 pub struct Aurora {
     clusters: Vec<Cluster>,
+    /// The member that is its writer.
+    global_writer: usize,
     /// `GlobalCluster.Status`.
     global_status: &'static str,
     transition: Option<Transition>,
@@ -74,8 +76,6 @@ struct Cluster {
     arn: String,
     /// Of the global cluster.
     is_member: bool,
-    /// The global cluster's `IsWriter`.
-    is_global_writer: bool,
     standing: Standing,
     status: &'static str,
     /// A change of the security groups under way shows as `modifying`.
@@ -201,6 +201,7 @@ impl Aurora {
         let clusters = REGIONS.iter().map(|region| Cluster::new(region, &mut chance)).collect();
         let mut aurora = Self {
             clusters,
+            global_writer: site(workload::HOME).unwrap_or(0),
             global_status: AVAILABLE,
             transition: None,
             due: BTreeMap::new(),
@@ -232,8 +233,8 @@ impl Aurora {
 
     /// The Region of the global cluster's writer.
     #[must_use]
-    pub fn global_writer(&self) -> Option<&'static str> {
-        self.clusters.iter().find(|cluster| cluster.is_global_writer).map(|cluster| cluster.region)
+    pub fn global_writer(&self) -> &'static str {
+        self.clusters[self.global_writer].region
     }
 
     /// The Region of the cluster whose data counts: the global cluster's writer, or a cluster that was detached.
@@ -305,6 +306,7 @@ impl Aurora {
 
     /// The datapoints of `AuroraGlobalDBReplicationLag` that can be read at `now` of this cluster in this Region, the
     /// oldest first.
+    #[must_use]
     pub fn lag_datapoints(&self, region: &str, cluster: &str, now: Timestamp) -> Vec<Datapoint> {
         let cluster = self.clusters.iter().find(|known| known.region == region && known.id == cluster);
         cluster.map(|cluster| cluster.replica.datapoints(now).copied().collect()).unwrap_or_default()
@@ -404,17 +406,13 @@ impl Cluster {
     fn new(region: &'static str, chance: &mut Chance) -> Self {
         let is_writer = region == workload::HOME;
         let id = workload::db_cluster(region);
-        let instance = |number| Instance {
-            id: format!("{id}-{number}"),
-            status: AVAILABLE,
-            writes: is_writer && number == 1,
-        };
+        let instance =
+            |number| Instance { id: format!("{id}-{number}"), status: AVAILABLE, writes: is_writer && number == 1 };
         let mut cluster = Self {
             region,
             id,
             arn: workload::db_cluster_arn(region),
             is_member: true,
-            is_global_writer: is_writer,
             standing: if is_writer { Standing::Writer } else { Standing::Secondary },
             status: AVAILABLE,
             shows_modifying: false,

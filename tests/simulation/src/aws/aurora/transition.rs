@@ -176,9 +176,8 @@ impl Aurora {
         let missing_writes = self.clusters[from].writes_between(has_until, now);
         self.decide(to, Outcome::TookOver { at: now, missing_writes });
         self.becomes_writer(to, now);
-        self.clusters[to].is_global_writer = true;
+        self.global_writer = to;
         let old = &mut self.clusters[from];
-        old.is_global_writer = false;
         for instance in &mut old.instances {
             instance.writes = false;
         }

@@ -52,28 +52,25 @@ fn message(change: &AlarmChange, topic: &str) -> Value {
         "AlarmActions": [topic],
         "InsufficientDataActions": [],
     });
-    match METRIC_ALARMS.iter().find(|alarm| alarm.name == change.name) {
-        Some(alarm) => {
-            message["AlarmDescription"] = json!(alarm.description);
-            message["Trigger"] = json!({
-                "MetricName": alarm.metric,
-                "Namespace": alarm.namespace,
-                "StatisticType": "Statistic",
-                "Statistic": alarm.statistic.to_uppercase(),
-                "Unit": null,
-                "Period": 60,
-                "EvaluationPeriods": alarm::EVALUATION_PERIODS,
-                "ComparisonOperator": alarm.comparison,
-                "Threshold": alarm.threshold,
-                "TreatMissingData": "missing",
-                "EvaluateLowSampleCountPercentile": ""
-            });
-        }
-        None => {
-            assert_eq!(change.name, workload::COMPOSITE_ALARM, "there is no such alarm");
-            message["AlarmRule"] = json!(alarm::composite_rule());
-            message["TriggeringChildren"] = json!([]);
-        }
+    if let Some(alarm) = METRIC_ALARMS.iter().find(|alarm| alarm.name == change.name) {
+        message["AlarmDescription"] = json!(alarm.description);
+        message["Trigger"] = json!({
+            "MetricName": alarm.metric,
+            "Namespace": alarm.namespace,
+            "StatisticType": "Statistic",
+            "Statistic": alarm.statistic.to_uppercase(),
+            "Unit": null,
+            "Period": 60,
+            "EvaluationPeriods": alarm::EVALUATION_PERIODS,
+            "ComparisonOperator": alarm.comparison,
+            "Threshold": alarm.threshold,
+            "TreatMissingData": "missing",
+            "EvaluateLowSampleCountPercentile": ""
+        });
+    } else {
+        assert_eq!(change.name, workload::COMPOSITE_ALARM, "there is no such alarm");
+        message["AlarmRule"] = json!(alarm::composite_rule());
+        message["TriggeringChildren"] = json!([]);
     }
     message
 }

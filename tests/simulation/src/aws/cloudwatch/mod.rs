@@ -83,8 +83,12 @@ impl CloudWatch {
     #[must_use]
     pub fn new(chance: &mut Chance) -> Self {
         let unknown = Timestamp::from_millis(0);
-        let evaluated =
-            || Evaluated { state: AlarmState::Ok, since: unknown, reason: "Threshold not crossed".to_owned(), next: unknown };
+        let evaluated = || Evaluated {
+            state: AlarmState::Ok,
+            since: unknown,
+            reason: "Threshold not crossed".to_owned(),
+            next: unknown,
+        };
         Self {
             states: (0..=METRIC_ALARMS.len()).map(|_| evaluated()).collect(),
             changes: Vec::new(),
