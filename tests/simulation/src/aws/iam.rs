@@ -5,10 +5,11 @@ use std::fmt::Write;
 use failover::testing::wire::Request;
 
 use super::Answer;
+use super::parameters::only_of_form;
 
-/// The parameters that are simulated, by how they begin.
-const PARAMETERS: [&str; 6] =
-    ["Action", "Version", "PolicySourceArn", "ActionNames.member.", "ResourceArns.member.", "ContextEntries.member."];
+/// The parameters that are simulated.
+const PARAMETERS: [&str; 4] =
+    ["PolicySourceArn", "ActionNames.member.", "ResourceArns.member.", "ContextEntries.member."];
 
 /// Answers a request: whatever is asked is allowed. That the roles permit what the functions do is a matter of the
 /// template, which has tests of its own.
@@ -18,11 +19,8 @@ const PARAMETERS: [&str; 6] =
 #[must_use]
 pub fn answer(request: &Request) -> Answer {
     assert_eq!(request.operation, "SimulatePrincipalPolicy", "not simulated: {}", request.name());
+    only_of_form(request, &PARAMETERS);
     let fields = request.body.as_object().expect("a form");
-    for name in fields.keys() {
-        let known = PARAMETERS.iter().any(|parameter| name.starts_with(parameter));
-        assert!(known, "not simulated: parameter {name} of {}", request.name());
-    }
     let of = |parameter: &str| -> Vec<&str> {
         let named = fields.iter().filter(|(name, _)| name.starts_with(parameter));
         named.filter_map(|(_, value)| value.as_str()).collect()

@@ -15,6 +15,21 @@ pub fn only(request: &Request, known: &[&str]) {
     }
 }
 
+/// The same for a form, of the Query protocol: a name that ends in a dot stands for a list's items.
+///
+/// # Panics
+/// On any other one.
+pub fn only_of_form(request: &Request, known: &[&str]) {
+    let fields = request.body.as_object().unwrap_or_else(|| panic!("{}: {} is no form", request.name(), request.body));
+    let is_known = |field: &str| {
+        let named = |name: &str| if name.ends_with('.') { field.starts_with(name) } else { field == name };
+        ["Action", "Version"].contains(&field) || known.iter().any(|name| named(name))
+    };
+    if let Some(other) = fields.keys().find(|field| !is_known(field)) {
+        panic!("{}: {other} is not simulated: {}", request.name(), request.body);
+    }
+}
+
 /// A parameter that is a text.
 ///
 /// # Panics

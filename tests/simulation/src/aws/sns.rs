@@ -3,12 +3,14 @@
 use failover::contract::Timestamp;
 use failover::testing::wire::Request;
 
+use super::parameters::only_of_form;
 use super::{Answer, Aws};
+use crate::workload;
 
 /// The topic of the trigger alarms, to which health-probe is subscribed.
 pub const ALARM_TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:failover-prod-alarms";
 /// The topic that people read.
-pub const NOTIFICATION_TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:failover-prod-notifications";
+pub const NOTIFICATION_TOPIC: &str = workload::TOPIC_ARN;
 /// The function that [`ALARM_TOPIC`] invokes.
 pub const HEALTH_PROBE_ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:failover-prod-health-probe";
 
@@ -22,7 +24,7 @@ pub struct Message {
     /// Its subject, empty if it has none.
     pub subject: String,
     /// Its text.
-    pub text: String,
+    pub message: String,
 }
 
 /// Topics.
@@ -37,21 +39,22 @@ impl Sns {
     pub fn published(&self) -> &[Message] {
         &self.published
     }
+}
 
-    /// Publishes a message; for whoever does so without a request over the network, such as Step Functions. None if
-    /// there is no such topic, otherwise the message's id.
-    pub fn publish(&mut self, topic: &str, subject: &str, text: &str, at: Timestamp) -> Option<String> {
-        if ![ALARM_TOPIC, NOTIFICATION_TOPIC].contains(&topic) {
-            return None;
-        }
-        let (topic, subject, text) = (topic.to_owned(), subject.to_owned(), text.to_owned());
-        self.published.push(Message { at, topic, subject, text });
-        Some(message_id(self.published.len()))
+/// Publishes a message; for whoever does so without a request over the network, such as Step Functions. None if there is
+/// no such topic, otherwise the message's id.
+pub fn publish(aws: &mut Aws, topic: &str, subject: &str, message: &str, at: Timestamp) -> Option<String> {
+    if ![ALARM_TOPIC, NOTIFICATION_TOPIC].contains(&topic) {
+        return None;
     }
+    let (topic, subject, message) = (topic.to_owned(), subject.to_owned(), message.to_owned());
+    let published = &mut aws.sns.published;
+    published.push(Message { at, topic, subject, message });
+    Some(message_id(published.len()))
 }
 
 /// The id of the message with this number.
-pub(super) fn message_id(number: usize) -> String {
+fn message_id(number: usize) -> String {
     format!("00000000-0000-4000-8000-{number:012x}")
 }
 
@@ -64,8 +67,8 @@ pub fn answer(aws: &mut Aws, request: &Request, now: Timestamp) -> Answer {
     let topic = field("TopicArn");
     match request.operation.as_str() {
         "Publish" => {
-            only(request, &["TopicArn", "Subject", "Message"]);
-            let Some(id) = aws.sns.publish(topic, field("Subject"), field("Message"), now) else {
+            only_of_form(request, &["TopicArn", "Subject", "Message"]);
+            let Some(id) = publish(aws, topic, field("Subject"), field("Message"), now) else {
                 return no_topic();
             };
             Answer::xml(format!(
@@ -73,7 +76,7 @@ pub fn answer(aws: &mut Aws, request: &Request, now: Timestamp) -> Answer {
             ))
         }
         "ListSubscriptionsByTopic" => {
-            only(request, &["TopicArn"]);
+            only_of_form(request, &["TopicArn"]);
             let (protocol, endpoint) = match topic {
                 ALARM_TOPIC => ("lambda", HEALTH_PROBE_ARN),
                 NOTIFICATION_TOPIC => ("email", "oncall@example.com"),
@@ -88,13 +91,6 @@ pub fn answer(aws: &mut Aws, request: &Request, now: Timestamp) -> Answer {
             ))
         }
         _ => panic!("not simulated: {}", request.name()),
-    }
-}
-
-fn only(request: &Request, parameters: &[&str]) {
-    for name in request.body.as_object().expect("a form").keys() {
-        let known = name == "Action" || name == "Version" || parameters.contains(&name.as_str());
-        assert!(known, "not simulated: parameter {name} of {}", request.name());
     }
 }
 

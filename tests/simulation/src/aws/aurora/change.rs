@@ -3,12 +3,13 @@
 use failover::contract::Timestamp;
 use failover::testing::wire::Request;
 
-use super::describe::{no_db_cluster, no_global_cluster, only, site_of};
+use super::describe::{no_db_cluster, no_global_cluster, site_of};
 use super::transition::{DETACH_MS, Event};
 use super::{
     AVAILABLE, Aurora, By, CLOSED_GROUP, Outcome, Promotion, PromotionKind, SERVING_GROUP, SecurityGroup, site_of_arn,
 };
 use crate::aws::Answer;
+use crate::aws::parameters::only_of_form;
 use crate::workload;
 
 /// How long a cluster's security groups take to change, in milliseconds.
@@ -20,7 +21,7 @@ const CHANGEABLE: [&str; 2] = [AVAILABLE, "backing-up"];
 
 impl Aurora {
     pub(super) fn failover_global_cluster(&mut self, request: &Request, now: Timestamp) -> Answer {
-        only(request, &["GlobalClusterIdentifier", "TargetDbClusterIdentifier", "AllowDataLoss", "Switchover"]);
+        only_of_form(request, &["GlobalClusterIdentifier", "TargetDbClusterIdentifier", "AllowDataLoss", "Switchover"]);
         let flag = |name: &str| request.body[name].as_str() == Some("true");
         if flag("AllowDataLoss") && flag("Switchover") {
             let message = "AllowDataLoss and Switchover can't be specified together";
@@ -31,12 +32,12 @@ impl Aurora {
     }
 
     pub(super) fn switchover_global_cluster(&mut self, request: &Request, now: Timestamp) -> Answer {
-        only(request, &["GlobalClusterIdentifier", "TargetDbClusterIdentifier"]);
+        only_of_form(request, &["GlobalClusterIdentifier", "TargetDbClusterIdentifier"]);
         self.asked_to_promote(request, PromotionKind::Switchover, "TargetDbClusterIdentifier", now)
     }
 
     pub(super) fn remove_from_global_cluster(&mut self, request: &Request, now: Timestamp) -> Answer {
-        only(request, &["GlobalClusterIdentifier", "DbClusterIdentifier"]);
+        only_of_form(request, &["GlobalClusterIdentifier", "DbClusterIdentifier"]);
         self.asked_to_promote(request, PromotionKind::Detach, "DbClusterIdentifier", now)
     }
 
@@ -95,17 +96,16 @@ impl Aurora {
 
     pub(super) fn modify_db_cluster(&mut self, request: &Request, now: Timestamp) -> Answer {
         const GROUP: &str = "VpcSecurityGroupIds.VpcSecurityGroupId.";
-        let fields = request.body.as_object().expect("a form");
-        let names: Vec<&str> = fields.keys().map(String::as_str).filter(|name| name.starts_with(GROUP)).collect();
-        let parameters: Vec<&str> = names.iter().copied().chain(["DBClusterIdentifier", "ApplyImmediately"]).collect();
-        only(request, &parameters);
+        only_of_form(request, &["DBClusterIdentifier", "ApplyImmediately", GROUP]);
         let site = site_of(request);
         let cluster = &mut self.clusters[site];
         let asked = request.body["DBClusterIdentifier"].as_str().unwrap_or_default();
         if asked != cluster.id && asked != cluster.arn {
             return no_db_cluster(asked);
         }
-        let wanted: Vec<&str> = names.iter().filter_map(|name| fields[*name].as_str()).collect();
+        let fields = request.body.as_object().expect("a form");
+        let groups = fields.iter().filter(|(name, _)| name.starts_with(GROUP));
+        let wanted: Vec<&str> = groups.filter_map(|(_, group)| group.as_str()).collect();
         assert!(!wanted.is_empty(), "not simulated: {} without security groups", request.name());
         if let Some(unknown) = wanted.iter().find(|group| ![SERVING_GROUP, CLOSED_GROUP].contains(group)) {
             let message = format!("Invalid security group , groupId= {unknown}, groupName=.");

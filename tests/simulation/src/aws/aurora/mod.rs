@@ -64,6 +64,8 @@ pub struct Aurora {
     shown: Vec<Shown>,
     advanced_to: Option<Timestamp>,
     overlaps: Vec<(Timestamp, Timestamp)>,
+    /// See [`Aurora::writers_may_overlap`].
+    left_unfenced: bool,
     /// Writes that were acknowledged by a cluster that another one had taken over from.
     stray_writes: u64,
     chance: Chance,
@@ -211,6 +213,7 @@ impl Aurora {
             shown: Vec::new(),
             advanced_to: None,
             overlaps: Vec::new(),
+            left_unfenced: false,
             stray_writes: 0,
             chance,
         };
@@ -249,11 +252,12 @@ impl Aurora {
         self.clusters.iter().any(|cluster| cluster.region == region && cluster.is_member)
     }
 
-    /// Whether the Region's cluster and all its instances can be used, lost Regions aside.
+    /// Whether the Region's cluster can be used, and so can its instance that writes if it has one; lost Regions aside.
     #[must_use]
     pub fn is_available(&self, region: &str) -> bool {
         let ready = |cluster: &Cluster| {
-            cluster.status == AVAILABLE && cluster.instances.iter().all(|instance| instance.status == AVAILABLE)
+            let mut writing = cluster.instances.iter().filter(|instance| instance.writes);
+            cluster.status == AVAILABLE && writing.all(|instance| instance.status == AVAILABLE)
         };
         self.clusters.iter().any(|cluster| cluster.region == region && ready(cluster))
     }
@@ -266,6 +270,13 @@ impl Aurora {
             let mut groups = cluster.security_groups.iter();
             groups.all(|other| other.id == group && other.status == "active")
         })
+    }
+
+    /// Whether Aurora has ever left two clusters that may write: by a failover whose attempt to block the old writer timed
+    /// out, or by a detach, which attempts nothing. It promises no more.
+    #[must_use]
+    pub const fn writers_may_overlap(&self) -> bool {
+        self.left_unfenced
     }
 
     /// The stretches of time in which clients could write in two Regions, until the newest [`advance`].

@@ -150,6 +150,8 @@ impl Aurora {
         let blocked = self.chance.permille(BLOCKED_PERMILLE) && answers;
         if blocked {
             self.clusters[from].takes_writes = false;
+        } else {
+            self.left_unfenced = true;
         }
         let outcome = if blocked { "succeeded" } else { "timed out" };
         let id = self.clusters[from].id;
@@ -295,6 +297,7 @@ impl Aurora {
         }
         self.decide(site, Outcome::TookOver { at: now, missing_writes });
         self.clusters[site].is_member = false;
+        self.left_unfenced = true;
         self.becomes_writer(site, now);
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::alarm::{self, METRIC_ALARMS, MetricAlarm, Source};
 use super::{CloudWatch, Evaluated, PERIOD_MS};
 use crate::aws::aurora::Aurora;
+use crate::aws::parameters::only;
 use crate::aws::{Answer, Aws};
 use crate::workload;
 
@@ -23,7 +24,7 @@ pub fn answer(aws: &mut Aws, request: &Request, now: Timestamp) -> Answer {
 }
 
 fn describe_alarms(cloudwatch: &CloudWatch, request: &Request) -> Answer {
-    only(request, &request.body, &["AlarmNames", "AlarmTypes", "MaxRecords"]);
+    only(request, &["AlarmNames", "AlarmTypes", "MaxRecords"]);
     let lists = |field: &str, text: &str| {
         let list = request.body[field].as_array();
         list.map(|list| list.iter().any(|item| item.as_str() == Some(text)))
@@ -89,14 +90,14 @@ fn composite_alarm(evaluated: &Evaluated) -> Value {
 
 fn get_metric_data(aurora: &Aurora, request: &Request, now: Timestamp) -> Answer {
     let body = &request.body;
-    only(request, body, &["MetricDataQueries", "StartTime", "EndTime", "ScanBy"]);
+    only(request, &["MetricDataQueries", "StartTime", "EndTime", "ScanBy"]);
     let moment = |field: &str| Timestamp::from_millis(body[field].as_i64().expect("a moment, in seconds") * 1000);
     let (from, to) = (moment("StartTime"), moment("EndTime"));
     // The newest first, unless the request says otherwise.
     let ascending = body["ScanBy"].as_str() == Some("TimestampAscending");
     let queries = body["MetricDataQueries"].as_array().expect("a list of queries");
     let results = queries.iter().map(|query| {
-        only(request, query, &["Id", "MetricStat", "ReturnData"]);
+        fields(request, query, &["Id", "MetricStat", "ReturnData"]);
         let mut datapoints = lag(aurora, request, &query["MetricStat"], now);
         datapoints.retain(|(start, _)| from <= *start && *start < to);
         if !ascending {
@@ -116,7 +117,7 @@ fn get_metric_data(aurora: &Aurora, request: &Request, now: Timestamp) -> Answer
 
 /// The datapoints of the lag, each with the beginning of its period, the oldest first.
 fn lag(aurora: &Aurora, request: &Request, stat: &Value, now: Timestamp) -> Vec<(Timestamp, f64)> {
-    only(request, stat, &["Metric", "Period", "Stat"]);
+    fields(request, stat, &["Metric", "Period", "Stat"]);
     let metric = &stat["Metric"];
     let name = (metric["Namespace"].as_str(), metric["MetricName"].as_str());
     assert_eq!(name, (Some("AWS/RDS"), Some("AuroraGlobalDBReplicationLag")), "not simulated: this metric");
@@ -134,8 +135,9 @@ fn lag(aurora: &Aurora, request: &Request, stat: &Value, now: Timestamp) -> Vec<
     datapoints.map(|one| (one.start, if maximum { one.maximum } else { one.average })).collect()
 }
 
-fn only(request: &Request, object: &Value, fields: &[&str]) {
-    for name in object.as_object().expect("an object").keys() {
-        assert!(fields.contains(&name.as_str()), "not simulated: {name} of {}", request.name());
+/// The same as [`only`] for a part of the body.
+fn fields(request: &Request, part: &Value, known: &[&str]) {
+    for name in part.as_object().expect("an object").keys() {
+        assert!(known.contains(&name.as_str()), "{}: {name} is not simulated: {part}", request.name());
     }
 }

@@ -16,6 +16,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use failover::contract::Timestamp;
+use serde_json::Value;
 
 pub use alarm::{AlarmState, METRIC_ALARMS};
 pub use answer::answer;
@@ -247,6 +248,15 @@ fn note_maximum(series: &mut BTreeMap<i64, f64>, period: i64, well: bool) {
     }
 }
 
+/// The events with which SNS invokes health-probe for the alarms that went to ALARM after `since`, until the newest
+/// [`advance`]. An event that is delivered again has the same message id.
+#[must_use]
+pub fn alarms_since(aws: &Aws, since: Timestamp) -> Vec<Value> {
+    let news = aws.cloudwatch.changes.iter().enumerate().filter(|(_, change)| change.at > since);
+    let to_probe = news.filter(|(_, change)| change.topic == Some(alarm::ALARM_TOPIC));
+    to_probe.map(|(number, change)| sns_event(change, &format!("{number:08x}-ee98-5cb9-9903-4c221d41eb01"))).collect()
+}
+
 /// Where the plan is active, by the ledger.
 fn active_region(aws: &Aws) -> String {
     let item = aws.dynamodb.table.item("plan#trading").unwrap_or_default();
@@ -266,7 +276,8 @@ pub fn advance(aws: &mut Aws, now: Timestamp) {
         }
         let region = active_region(aws);
         let answers = !aws.lost.contains(&region);
-        let healthy = answers && aws.ecs.serves(&region);
+        let fails = aws.endpoint_down && region == workload::HOME;
+        let healthy = answers && !fails && aws.ecs.serves(&region);
         aws.cloudwatch.note(&region, healthy, Some(answers), watch);
     }
     let Aws { cloudwatch, aurora, lost, .. } = aws;
