@@ -18,6 +18,8 @@ const BEGINS_MS: (u64, u64) = (2_000, 20_000);
 /// Lambda tries an asynchronous invocation that failed twice more, after these waits, in milliseconds.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
 const ASYNC_RETRIES_MS: [u64; 2] = [60_000, 120_000];
+/// How often the schedule asks for a watch, in milliseconds, as the template has it.
+const WATCH_EVERY_MS: u64 = 60_000;
 /// How late SNS delivers at most, in milliseconds.
 const LATEST_DELIVERY_MS: u64 = 5_000;
 
@@ -29,6 +31,7 @@ pub fn direct(world: &Shared, play: &Play) {
     for (index, fault) in play.faults.iter().enumerate() {
         interfere(world, index, *fault, &mut chance);
     }
+    spawn_local(watch(world.clone()));
     spawn_local(deliver_alarms(world.clone(), Chance::of(play.seed, "alarms")));
 }
 
@@ -195,7 +198,7 @@ fn by_hand(world: &Shared, kind: Kind, chance: &mut Chance) {
             let count = u32::try_from(chance.between(0, 6)).unwrap_or(0);
             ecs::set_count_by_hand(aws, region, service, count, now);
         }
-        _ => route53::swap_by_hand(aws, RECORD, now),
+        _ => drop(route53::swap_by_hand(aws, RECORD, "A", now)),
     }
 }
 
@@ -211,6 +214,20 @@ fn break_record(world: &Shared) {
     world.aws.dynamodb.table.put(Value::Object(item));
     world.monitor.by_hand = true;
     world.note("a person", format!("writes nonsense into {key} of {ECS_CLUSTER}"));
+}
+
+/// The schedule of `health-probe`'s watch; what it measures goes to CloudWatch with its log.
+async fn watch(world: Shared) {
+    loop {
+        if let Ok(seen) = lambda::invoke(&world, "health-probe", json!({ "command": "watch" })).await {
+            let mut world = world.lock();
+            let now = world.now();
+            let region = seen["region"].as_str().expect("a Region").to_owned();
+            let healthy = seen["healthy"].as_bool().expect("a flag");
+            world.aws.cloudwatch.publish_watch(&region, healthy, seen["region_answers"].as_bool(), now);
+        }
+        tokio::time::sleep(ms(WATCH_EVERY_MS)).await;
+    }
 }
 
 /// Delivers every alarm that goes to ALARM to the functions, as SNS does: at least once, not always at once.

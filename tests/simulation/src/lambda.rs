@@ -252,7 +252,7 @@ fn environment() -> BTreeMap<&'static str, &'static str> {
              arn:aws:cloudwatch:eu-west-1:123456789012:alarm:failover-prod-trading-region-api,\
              arn:aws:cloudwatch:eu-west-1:123456789012:alarm:failover-prod-trading-replication-lag",
         ),
-        ("NOTIFICATION_TOPIC_ARN", workload::TOPIC_ARN),
+        ("NOTIFICATION_TOPIC_ARN", crate::aws::sns::NOTIFICATION_TOPIC),
         (
             "WATCHED_ENDPOINTS",
             "eu-central-1=https://primary.example.com/health,eu-west-1=https://standby.example.com/health",

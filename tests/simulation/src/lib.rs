@@ -13,7 +13,17 @@
 pub mod aws;
 pub mod caller;
 pub mod chance;
+pub mod director;
 pub mod faults;
+pub mod lambda;
+pub mod machine;
+pub mod network;
+pub mod play;
+pub mod properties;
+pub mod run;
 pub mod sandbox;
+pub mod shrink;
 pub mod trace;
+pub mod variant;
 pub mod workload;
+pub mod world;

@@ -42,8 +42,8 @@ impl Outside {
         let text = |field: &str| arguments[field].as_str().unwrap_or_default().to_owned();
         let (subject, message) = (text("Subject"), text("Message"));
         world.note("people are told", format!("{subject} ({})", task.state));
-        sns::publish(&mut world.aws, &text("TopicArn"), &subject, &message, now);
-        Ok(json!({ "MessageId": format!("{}-{}", task.state, now.as_millis()) }))
+        let id = sns::publish(&mut world.aws, &text("TopicArn"), &subject, &message, now);
+        Ok(json!({ "MessageId": id.expect("the topic exists") }))
     }
 
     /// A call that Step Functions makes itself; the network's faults strike it, too.

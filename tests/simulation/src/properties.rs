@@ -9,10 +9,10 @@ use failover::contract::Timestamp;
 use failover::testing::wire::Request;
 use serde_json::{Map, Value};
 
-use crate::aws::{Answer, Aws, aurora};
+use crate::aws::{Answer, Aws, aurora, sns};
 use crate::caller::Caller;
 use crate::lambda::Failure;
-use crate::workload::{self, RECORD};
+use crate::workload::RECORD;
 
 /// For so long after a newer failover was admitted may a step of the older one still send what it decided on before, in
 /// milliseconds: it asks the gate, writes down the intent and sends, each within one call's timeout of 5 s.
@@ -128,7 +128,8 @@ impl Monitor {
             let failover = caller.failover.clone().unwrap_or_default();
             let accepted = self.promotions.entry(failover.clone()).or_default();
             *accepted += 1;
-            if *accepted > 1 {
+            let accepted = *accepted;
+            if accepted > 1 {
                 self.violated("a failover promotes once", &format!("{failover}: {accepted} promotions accepted"));
             }
         }
@@ -140,7 +141,7 @@ impl Monitor {
     /// Traffic was pointed somewhere: there has to be a writer there that is available, and tasks that run.
     fn traffic(&mut self, aws: &mut Aws, caller: &Caller, now: Timestamp) {
         aws.advance(now);
-        let Some(region) = aws.route53.primary(RECORD) else { return };
+        let Some(region) = aws.route53.preferred(RECORD, "A") else { return };
         let ready = aws.aurora.writer_of_record() == Some(region) && aws.aurora.is_available(region);
         if !(ready && aws.ecs.serves(region)) && !self.by_hand {
             let writer = aws.aurora.writer_of_record().unwrap_or("nobody");
@@ -226,6 +227,6 @@ fn call(request: &Request) -> String {
 pub fn told_of(aws: &Aws, execution: &str) -> bool {
     let failover = execution.split("--").next().unwrap_or(execution);
     aws.sns.published().iter().any(|message| {
-        message.topic == workload::TOPIC_ARN && (message.subject.contains(failover) || message.message.contains(failover))
+        message.topic == sns::NOTIFICATION_TOPIC && (message.subject.contains(failover) || message.message.contains(failover))
     })
 }

@@ -175,7 +175,7 @@ async fn settle(world: &Shared) {
         let now = here.now();
         let World { aws, monitor, .. } = &mut *here;
         monitor.tick(aws, now);
-        if !aws.aurora.promotion_is_pending() && aws.route53.is_in_sync() || here.since_ms() >= end {
+        if !aws.aurora.promotion_is_pending() && aws.route53.is_in_sync(now) || here.since_ms() >= end {
             return;
         }
     }
@@ -190,7 +190,7 @@ fn wanted(world: &Shared) -> Option<&'static str> {
             && aws.aurora.writer_of_record() == Some(region)
             && aws.aurora.is_available(region)
             && aws.ecs.serves(region)
-            && aws.route53.primary(RECORD) == Some(region)
+            && aws.route53.preferred(RECORD, "A") == Some(region)
     });
     if serving.is_some() { None } else { Some(STANDBY) }
 }
@@ -202,7 +202,7 @@ fn state(world: &Shared) -> String {
     format!(
         "writer {:?}, tasks in {serving:?}, traffic to {:?}",
         aws.aurora.writer_of_record(),
-        aws.route53.primary(RECORD)
+        aws.route53.preferred(RECORD, "A")
     )
 }
 

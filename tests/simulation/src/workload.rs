@@ -66,8 +66,6 @@ pub fn region_of_endpoint(host: &str) -> Option<&'static str> {
 pub static PLAN: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../../infra/plans/trading.json")).expect("the sample plan is JSON")
 });
-/// The topic that people are told by.
-pub const TOPIC_ARN: &str = "arn:aws:sns:eu-west-1:123456789012:failover-prod";
 
 /// The function that an ARN of the definition names.
 #[must_use]
@@ -93,3 +91,6 @@ pub fn substitutions() -> std::collections::BTreeMap<&'static str, &'static str>
         ("ApprovalHeartbeatSeconds", "900"),
     ])
 }
+
+/// The topic that people are told by.
+pub const TOPIC_ARN: &str = "arn:aws:sns:eu-west-1:123456789012:failover-prod";
