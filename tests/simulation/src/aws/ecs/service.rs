@@ -175,7 +175,7 @@ impl Service {
 
     /// Sets the count.
     pub(super) fn set_count(&mut self, count: u32, act: Act, now: Timestamp, chance: &mut Chance) -> Change {
-                self.desired = count;
+        self.desired = count;
         self.reconcile(now, chance);
         Change { at: now, region: self.region, service: self.name, act, desired: count, limits: self.limits }
     }

@@ -67,9 +67,8 @@ pub(super) fn apply(
 ) -> Result<Vec<RecordSet>, Refusal> {
     let mut after = sets.to_vec();
     for Edit { action, set } in edits {
-        let key = |other: &RecordSet| {
-            other.is_of(&set.name, &set.record_type) && other.set_identifier == set.set_identifier
-        };
+        let key =
+            |other: &RecordSet| other.is_of(&set.name, &set.record_type) && other.set_identifier == set.set_identifier;
         let found = after.iter().position(key);
         match (action, found) {
             (Action::Delete, Some(index)) if after[index] == *set => drop(after.remove(index)),

@@ -14,8 +14,8 @@ use failover::contract::Timestamp;
 use failover::testing::wire::Request;
 
 pub use self::batch::{Action, Edit, Refusal};
-use self::health::{HealthCheck, Signal};
 pub use self::health::Watched;
+use self::health::{HealthCheck, Signal};
 pub use self::record::{RecordSet, Routing, Target};
 use super::{Answer, Aws};
 use crate::chance::Chance;
@@ -301,8 +301,7 @@ pub fn change_by_hand(aws: &mut Aws, edits: Vec<Edit>, now: Timestamp) -> Result
 /// Why Route 53 refuses it.
 pub fn swap_by_hand(aws: &mut Aws, name: &str, record_type: &str, now: Timestamp) -> Result<String, Refusal> {
     let name = record::normal(name);
-    let pair: Vec<RecordSet> =
-        aws.route53.sets.iter().filter(|set| set.is_of(&name, record_type)).cloned().collect();
+    let pair: Vec<RecordSet> = aws.route53.sets.iter().filter(|set| set.is_of(&name, record_type)).cloned().collect();
     let swapped = pair.iter().map(|set| RecordSet {
         routing: match set.routing {
             Routing::Primary => Routing::Secondary,

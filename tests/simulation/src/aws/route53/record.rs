@@ -192,7 +192,8 @@ impl RecordSet {
                 "Weight" => set.routing = Routing::Weighted(value.parse().expect("a weight")),
                 "TTL" => read_ttl = value.parse().expect("a TTL"),
                 "ResourceRecords" => {
-                    read_values = child.children().filter_map(|record| text_of(record, "Value")).map(str::to_owned).collect();
+                    read_values =
+                        child.children().filter_map(|record| text_of(record, "Value")).map(str::to_owned).collect();
                 }
                 "AliasTarget" => set.target = alias(child),
                 "HealthCheckId" => set.health_check = Some(value.to_owned()),
