@@ -39,7 +39,11 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// How often to play each scenario.
+    /// Disturb a failover with faults drawn from this seed; each repetition adds one to it.
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["scenarios", "seed", "list"])]
+    chaos: Option<u64>,
+
+    /// How often to play each scenario, or how many seeds of chaos.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
     repeat: u64,
 }
@@ -54,9 +58,14 @@ impl Cli {
         self.scenarios.iter().map(found).collect()
     }
 
+    /// Whether faults are drawn from the seeds, instead of playing scenarios.
+    pub(crate) fn is_chaos(&self) -> bool {
+        self.chaos.is_some()
+    }
+
     /// The seed of the first repetition. Short enough to be typed again.
     pub(crate) fn first_seed(&self) -> u64 {
-        self.seed.unwrap_or_else(|| fastrand::u64(1..1_000_000))
+        self.chaos.or(self.seed).unwrap_or_else(|| fastrand::u64(1..1_000_000))
     }
 
     /// The seeds of all repetitions.
@@ -117,6 +126,19 @@ mod tests {
     fn an_unknown_scenario_is_refused_with_the_known_ones() {
         let refused = names(&["--scenario", "region-lost"]).unwrap_err();
         assert!(refused.contains("\"region-lost\"") && refused.contains("region-loss"), "{refused}");
+    }
+
+    #[test]
+    fn chaos_takes_its_seed_and_is_no_scenario() {
+        let cli = Cli::parse_from(["drill", "--chaos", "7", "--repeat", "2", "--json", "--keep"]);
+        assert!(cli.is_chaos());
+        assert_eq!(cli.seeds(cli.first_seed()).collect::<Vec<_>>(), [7, 8]);
+        for clash in [["--scenario", "failback"].as_slice(), &["--seed", "1"], &["--list"]] {
+            let given = ["drill", "--chaos", "7"].iter().chain(clash);
+            let refused = Cli::try_parse_from(given).unwrap_err().to_string();
+            assert!(refused.contains("--chaos") && refused.contains(clash[0]), "{refused}");
+        }
+        assert!(Cli::try_parse_from(["drill", "--chaos", "x"]).is_err());
     }
 
     #[test]

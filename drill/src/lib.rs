@@ -4,6 +4,8 @@
 //! and records every call.
 
 pub mod aws;
+pub mod chaos;
+pub mod delivery;
 pub mod deploy;
 pub mod emulator;
 pub mod endpoints;

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use cli::Cli;
+use drill::chaos::schedule::Schedule;
+use drill::chaos::{self, hits};
 use drill::process::interrupted;
 use drill::progress::Progress;
 use drill::report::{self, Report};
@@ -84,9 +86,11 @@ async fn drill(cli: &Cli, scenarios: &[&'static dyn Scenario], progress: &Progre
     };
     let mut outcomes = Outcomes::default();
     for seed in cli.seeds(seed) {
+        if cli.is_chaos() {
+            play_chaos(cli, seed, &tools, &mut outcomes, progress).await;
+            continue;
+        }
         for scenario in scenarios {
-            // The stage before is stopped first: each has the machine to itself.
-            outcomes.stage = None;
             play_one(cli, *scenario, seed, &tools, &mut outcomes, progress).await;
         }
     }
@@ -108,20 +112,39 @@ async fn play_one(
     progress: &Progress,
 ) {
     progress.line(format!("\n{}  seed {seed}\n  {}\n  {}\n", scenario.name(), scenario.does(), scenario.expects()));
+    // The stage before is stopped first: each has the machine to itself.
+    outcomes.stage = None;
+    let played = in_time(scenario.name(), runner::play(tools, scenario, seed, progress)).await;
+    outcomes.add(cli, (scenario.name(), seed), played, progress);
+}
+
+async fn play_chaos(cli: &Cli, seed: u64, tools: &Tools, outcomes: &mut Outcomes, progress: &Progress) {
+    let schedule = Schedule::draw(seed);
+    progress.line(format!("\n{}  seed {seed}\n{}\n", chaos::NAME, schedule.in_words()));
+    outcomes.stage = None;
+    let played = in_time(chaos::NAME, runner::play_chaos(tools, &schedule, progress)).await;
+    outcomes.add(cli, (chaos::NAME, seed), played, progress);
+}
+
+async fn in_time(what: &str, playing: impl Future<Output = Result<Played>>) -> Result<Played> {
     let limit = runner::SCENARIO_LIMIT;
-    let played = tokio::time::timeout(limit, runner::play(tools, scenario, seed, progress)).await;
-    let played = played.unwrap_or_else(|_| Err(Error::TimedOut { what: scenario.name().to_owned(), limit }));
-    match played {
-        Ok(Played { report, stage }) => {
-            progress.line(report::text(&report, cli.style()));
-            outcomes.reports.push(report);
-            outcomes.stage = Some(stage);
-        }
-        Err(error) => {
-            let problem = chain(&error);
-            progress.line(format!("error: {}: {problem}", scenario.name()));
-            let outcome = json!({ "scenario": scenario.name(), "seed": seed, "passed": false, "error": problem });
-            outcomes.broken.push(outcome);
+    let played = tokio::time::timeout(limit, playing).await;
+    played.unwrap_or_else(|_| Err(Error::TimedOut { what: what.to_owned(), limit }))
+}
+
+impl Outcomes {
+    fn add(&mut self, cli: &Cli, (name, seed): (&str, u64), played: Result<Played>, progress: &Progress) {
+        match played {
+            Ok(Played { report, stage }) => {
+                progress.line(report::text(&report, cli.style()));
+                self.reports.push(report);
+                self.stage = Some(stage);
+            }
+            Err(error) => {
+                let problem = chain(&error);
+                progress.line(format!("error: {name}: {problem}"));
+                self.broken.push(json!({ "scenario": name, "seed": seed, "passed": false, "error": problem }));
+            }
         }
     }
 }
@@ -132,6 +155,10 @@ async fn finish(cli: &Cli, outcomes: Outcomes, progress: &Progress) -> ExitCode 
         progress.line(report::summary(&reports, cli.style()));
         for outcome in &broken {
             progress.line(format!("BROKEN  {}  seed {}", outcome["scenario"], outcome["seed"]));
+        }
+        if cli.is_chaos() {
+            let coverage = hits::coverage(reports.iter().flat_map(|report| &report.faults));
+            progress.line(report::coverage_text(&coverage));
         }
     }
     let passed = broken.is_empty() && reports.iter().all(|report| report.passed);

@@ -228,7 +228,7 @@ fn named_in(call: &Call) -> Option<(&str, &str)> {
 }
 
 /// A deployed orchestrator.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Deployed {
     /// Which one.
     pub orchestrator: Orchestrator,
@@ -313,14 +313,24 @@ impl Deployed {
         Ok(())
     }
 
-    /// Sets the plan's kill switch in the ledger, as the README's command does.
+    /// Sends a message to a topic in its Region.
     ///
     /// # Errors
     /// [`Error::Aws`] when the emulator refuses it.
-    pub async fn set_kill_switch(&self) -> Result<()> {
+    pub async fn publish(&self, topic_arn: &str, message: &str) -> Result<()> {
+        let parameters = [("TopicArn", topic_arn), ("Message", message)];
+        self.aws.query("sns", self.region(), "Publish", &parameters).await?;
+        Ok(())
+    }
+
+    /// Sets or clears the plan's kill switch in the ledger, as the README's command does.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it.
+    pub async fn set_kill_switch(&self, on: bool) -> Result<()> {
         self.change_plan_item(&json!({
             "UpdateExpression": "SET kill_switch = :on",
-            "ExpressionAttributeValues": { ":on": { "BOOL": true } },
+            "ExpressionAttributeValues": { ":on": { "BOOL": on } },
         }))
         .await
     }

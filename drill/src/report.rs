@@ -1,11 +1,14 @@
 //! The report of a scenario: for a person at a terminal, and as JSON for programs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::chaos::hits::{Coverage, Struck};
+use crate::chaos::schedule::Kind;
 use crate::gateway::Call;
 use crate::moment::Moment;
 use crate::stage::{Evidence, Note, Run};
@@ -44,6 +47,12 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// Where the logs are.
     pub logs: PathBuf,
+    /// What became of the faults that were drawn from the seed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Struck>,
+    /// The command that plays it again, where there is one for just this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay: Option<String>,
 }
 
 /// One run of the state machine.
@@ -100,6 +109,8 @@ impl Report {
                 .collect(),
             checks,
             logs,
+            faults: Vec::new(),
+            replay: None,
         }
     }
 }
@@ -172,6 +183,7 @@ pub fn text(report: &Report, style: Style) -> String {
     for run in &report.runs {
         push_run(&mut text, run, style);
     }
+    push_faults(&mut text, report, style);
     push_verdict(&mut text, report, style);
     text
 }
@@ -230,6 +242,38 @@ fn push_step(text: &mut String, step: &Step, style: Style) {
     }
 }
 
+/// What became of each fault.
+fn push_faults(text: &mut String, report: &Report, style: Style) {
+    let Some(begins) = report.runs.iter().map(|run| run.begins).min().filter(|_| !report.faults.is_empty()) else {
+        return;
+    };
+    push(text, &format!("\n{}", style.paint(Paint::Strong, "Faults")));
+    for struck in &report.faults {
+        let outcome = match (struck.hits, struck.first_at) {
+            (0, _) => "DID NOT STRIKE".to_owned(),
+            (hits, None) => format!("{hits}×"),
+            (hits, Some(at)) => {
+                format!(
+                    "{hits}×, first at {}",
+                    seconds(u64::try_from(at.since(begins).as_millis()).unwrap_or(u64::MAX))
+                )
+            }
+        };
+        words(text, &format!("  {:>2}  ", struck.fault.number), &format!("{}: {outcome}", struck.text), style);
+    }
+}
+
+/// Which kinds of faults struck over several seeds.
+#[must_use]
+pub fn coverage_text(coverage: &BTreeMap<Kind, Coverage>) -> String {
+    let mut text = String::from("Faults over all seeds: seeds in which one struck, of those that had one\n");
+    for (kind, Coverage { drawn, struck }) in coverage {
+        let remark = if *struck == 0 { "  NEVER STRUCK" } else { "" };
+        push(&mut text, &format!("  {:<24}{struck:>3} of {drawn:>3}{remark}", kind.name()));
+    }
+    text
+}
+
 fn push_verdict(text: &mut String, report: &Report, style: Style) {
     let heading = "Verdict, from the emulator's own API";
     push(text, &format!("\n{}", style.paint(Paint::Strong, heading)));
@@ -245,6 +289,9 @@ fn push_verdict(text: &mut String, report: &Report, style: Style) {
         }
     }
     push(text, &format!("\n{}", outcome_line(report, style)));
+    if let Some(replay) = &report.replay {
+        push(text, &format!("        again: {replay}"));
+    }
     if !report.passed {
         push(text, &format!("        logs: {}", report.logs.display()));
     }

@@ -1,12 +1,15 @@
-//! Runs one scenario from nothing to its report.
+//! Runs one scenario, or one seed of chaos, from nothing to its report.
 
 use std::time::{Duration, Instant};
 
+use crate::chaos::schedule::Schedule;
+use crate::chaos::{self, course, hits, judge};
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::scenarios::Scenario;
 use crate::stage::{Evidence, Stage};
+use crate::staging::Staging;
 use crate::tools::Tools;
 
 /// How long a scenario may take in all; each of its waits is bounded by itself too.
@@ -28,25 +31,61 @@ pub struct Played {
 pub async fn play(tools: &Tools, scenario: &dyn Scenario, seed: u64, progress: &Progress) -> Result<Played> {
     let began = Instant::now();
     let mut stage = Stage::set_up(tools, seed, scenario.staging(), progress).await?;
-    let evidence = match play_on(&mut stage, scenario).await {
-        Ok(evidence) => evidence,
-        Err(error) => {
-            stage.save_logs().await;
-            progress.line(format!("      logs: {}", stage.run_dir.display()));
-            return Err(error);
-        }
-    };
+    let played = play_on(&mut stage, scenario).await;
+    let evidence = or_logs(&stage, played).await?;
     let checks = scenario.judge(&evidence);
     let logs = stage.run_dir.clone();
     let report = Report::new(scenario.name(), seed, began.elapsed(), stage.story(), &evidence, checks, logs);
+    Ok(finished(stage, report).await)
+}
+
+/// The same with the faults that are drawn from a seed.
+///
+/// # Errors
+/// Those of [`play`].
+pub async fn play_chaos(tools: &Tools, schedule: &Schedule, progress: &Progress) -> Result<Played> {
+    let began = Instant::now();
+    let mut stage = Stage::set_up(tools, schedule.seed, Staging::default(), progress).await?;
+    let played = async {
+        let course = course::play(&mut stage, schedule).await?;
+        Ok((course, evidence_of(&stage).await?))
+    };
+    let played = played.await;
+    let (course, evidence) = or_logs(&stage, played).await?;
+    let struck = hits::struck(schedule, &course, &evidence);
+    let checks = judge::judge(schedule, &course, &struck, &evidence);
+    let mut story = stage.story();
+    story.extend(hits::notes(&struck));
+    story.sort_by_key(|note| note.at);
+    let logs = stage.run_dir.clone();
+    let mut report = Report::new(chaos::NAME, schedule.seed, began.elapsed(), story, &evidence, checks, logs);
+    report.faults = struck;
+    report.replay = Some(chaos::replay_command(schedule.seed));
+    Ok(finished(stage, report).await)
+}
+
+/// What somebody needs who has to find out why it got no further.
+async fn or_logs<T>(stage: &Stage, played: Result<T>) -> Result<T> {
+    if played.is_err() {
+        stage.save_logs().await;
+        stage.progress.line(format!("      logs: {}", stage.run_dir.display()));
+    }
+    played
+}
+
+async fn finished(stage: Stage, report: Report) -> Played {
     if !report.passed {
         stage.save_logs().await;
     }
-    Ok(Played { report, stage })
+    Played { report, stage }
 }
 
 async fn play_on(stage: &mut Stage, scenario: &dyn Scenario) -> Result<Evidence> {
     scenario.play(stage).await?;
+    evidence_of(stage).await
+}
+
+async fn evidence_of(stage: &Stage) -> Result<Evidence> {
     let task = stage.progress.task("reading the emulator's final state");
     let evidence = stage.evidence().await?;
     task.done("");

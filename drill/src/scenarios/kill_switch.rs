@@ -23,7 +23,7 @@ impl Scenario for KillSwitch {
 
     fn play<'a>(&'a self, stage: &'a mut Stage) -> Play<'a> {
         Box::pin(async move {
-            stage.set_kill_switch().await?;
+            stage.set_kill_switch(true).await?;
             stage.lose(Site::Primary);
             let ordered = stage.raise_alarm().await?;
             stage.await_run("being held back", ordered, None).await?;

@@ -24,6 +24,7 @@ use crate::moment::Moment;
 use crate::orchestrator::Deployed;
 use crate::progress::Progress;
 use crate::staging::Staging;
+use crate::state::WorldState;
 use crate::tools::Tools;
 use crate::watcher::Watcher;
 use crate::world::{self, Site, Workload, World};
@@ -34,6 +35,8 @@ pub const QUESTION: &str = "needs your approval";
 const SETTLE_LIMIT: Duration = Duration::from_secs(30);
 /// When the gateway saw no call for this long, nothing is at work any more.
 const QUIET: Duration = Duration::from_millis(400);
+/// What the system says of a port that nobody listens on (`ECONNREFUSED`).
+const CONNECTION_REFUSED: &str = "Connection refused";
 /// Replication lag in milliseconds, of which a seed picks one: what Aurora typically has.
 const LAG_MS: std::ops::Range<u64> = 120..900;
 
@@ -249,10 +252,7 @@ impl Stage {
     /// # Errors
     /// [`Error::Aws`] when the lag of the new secondaries can't be published.
     pub async fn restore(&mut self, site: Site) -> Result<()> {
-        if let Some(rule) = self.blackouts.remove(&site) {
-            self.local.gateway.remove_rule(rule);
-        }
-        self.world.endpoint(site).set_condition(Condition::Serving);
+        self.mend(site);
         self.lag_ms = self.random.u64(LAG_MS);
         for workload in self.world.staging.workloads() {
             world::publish_lag(&self.aws(), workload, site, self.lag_ms).await?;
@@ -263,6 +263,39 @@ impl Stage {
         self.incident = None;
         self.tell(format!("{site} is back; its databases are secondaries now"));
         Ok(())
+    }
+
+    /// Brings a lost Region back while nobody knows what has become of it: neither alarms nor databases are touched.
+    pub fn bring_back(&mut self, site: Site) {
+        self.mend(site);
+        self.tell(format!("{site} is back"));
+    }
+
+    fn mend(&mut self, site: Site) {
+        if let Some(rule) = self.blackouts.remove(&site) {
+            self.local.gateway.remove_rule(rule);
+        }
+        self.world.endpoint(site).set_condition(Condition::Serving);
+    }
+
+    /// Whether a Region is lost at present.
+    #[must_use]
+    pub fn is_lost(&self, site: Site) -> bool {
+        self.blackouts.contains_key(&site)
+    }
+
+    /// The workload of the present orchestrator as it is now, by the emulator's own API.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when a call fails.
+    pub async fn state(&self) -> Result<WorldState> {
+        self.world.read(self.orchestrator().orchestrator.workload, &self.aws(), &self.local.gateway).await
+    }
+
+    /// How often one of the present orchestrator's functions logged that a connection was refused.
+    pub async fn refused_connections(&self) -> usize {
+        let logs = self.orchestrator().logs().await;
+        logs.values().flat_map(|text| text.lines()).filter(|line| line.contains(CONNECTION_REFUSED)).count()
     }
 
     /// Publishes the lag of all databases that replicate from `writer`.

@@ -128,13 +128,14 @@ impl Stage {
         format!("manual-to-{target}-{:08x}", self.random.u32(..))
     }
 
-    /// Sets the plan's kill switch in the ledger.
+    /// Sets or clears the plan's kill switch in the ledger.
     ///
     /// # Errors
     /// [`Error::Aws`](crate::Error::Aws) when the emulator refuses it.
-    pub async fn set_kill_switch(&mut self) -> Result<()> {
-        self.tell("a person sets the plan's kill switch");
-        self.orchestrator().set_kill_switch().await
+    pub async fn set_kill_switch(&mut self, on: bool) -> Result<Moment> {
+        let at = self.tell(format!("a person {} the plan's kill switch", if on { "sets" } else { "clears" }));
+        self.orchestrator().set_kill_switch(on).await?;
+        Ok(at)
     }
 
     /// Has the orchestrator look at the active Region, as it does every minute; that renews the writer lease.

@@ -83,16 +83,59 @@ impl Stage {
         let task = self.progress.task(label);
         let arn = self.await_start(&task).await?;
         let execution = self.await_end(&arn, &task).await?;
-        let history = execution::history(&self.aws(), &arn).await?;
-        let served_again = target.and_then(|target| self.watcher().served_from_since(target, begins));
         let took = execution.stopped.unwrap_or_else(Moment::now).since(ordered).as_secs_f64();
         task.done(format!("{} after {took:.1} s", execution.status));
-        let late = self.orchestrator().notifications.all().await?;
+        self.hear().await?;
+        let told = std::mem::take(&mut self.desk_mut().heard);
+        self.keep_run(label, (begins, ordered), target, execution, told).await
+    }
+
+    /// Keeps every execution that was not waited for as a run of its own, with the messages that name it, in the order in
+    /// which they started. An alarm's run was ordered at `alarmed`.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when a call fails.
+    pub async fn keep_all_runs(&mut self, alarmed: Moment, target: Site) -> Result<()> {
+        self.watcher().look().await;
+        self.hear().await?;
+        let heard = std::mem::take(&mut self.desk_mut().heard);
+        for execution in self.orchestrator().executions().await? {
+            if self.desk().known.contains(&execution.arn) {
+                continue;
+            }
+            let by_alarm = execution.name.starts_with(BY_ALARM);
+            let label = if by_alarm { "the alarm's execution" } else { "a person's execution" };
+            let times = if by_alarm { (alarmed, alarmed) } else { (execution.started, execution.started) };
+            let names_it = |message: &&Message| message.text.contains(execution.failover_id());
+            let told = heard.iter().filter(names_it).cloned().collect();
+            self.keep_run(label, times, Some(target), execution, told).await?;
+        }
+        Ok(())
+    }
+
+    /// Hears what people were told since the last time.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when a call fails.
+    pub async fn hear(&mut self) -> Result<Vec<Message>> {
+        let messages = self.orchestrator().notifications.all().await?;
+        self.desk_mut().heard.extend(messages.iter().cloned());
+        Ok(messages)
+    }
+
+    async fn keep_run(
+        &mut self,
+        label: &str,
+        (begins, ordered): (Moment, Moment),
+        target: Option<Site>,
+        execution: Execution,
+        told: Vec<Message>,
+    ) -> Result<()> {
+        let history = execution::history(&self.aws(), &execution.arn).await?;
+        let served_again = target.and_then(|target| self.watcher().served_from_since(target, begins));
         let (lag_ms, unplanned) = (self.lag_ms, self.incident.is_some());
         let desk = self.desk_mut();
-        let mut told = std::mem::take(&mut desk.heard);
-        told.extend(late);
-        desk.known.insert(arn);
+        desk.known.insert(execution.arn.clone());
         desk.runs.push(Run {
             label: label.to_owned(),
             target,

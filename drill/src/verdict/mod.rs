@@ -34,7 +34,7 @@ pub struct Check {
 }
 
 impl Check {
-    fn new(claim: impl Into<String>, passed: bool, found: impl Into<String>) -> Self {
+    pub(crate) fn new(claim: impl Into<String>, passed: bool, found: impl Into<String>) -> Self {
         Self { claim: claim.into(), passed, found: found.into() }
     }
 }

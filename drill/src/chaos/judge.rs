@@ -1,0 +1,222 @@
+//! What has to hold whatever happened. Each check is pure.
+
+use std::collections::BTreeMap;
+
+use super::RUNS_END_WITHIN;
+use super::course::{Course, LedgerLook, generation, is_held, says_moved};
+use super::hits::Struck;
+use super::schedule::Schedule;
+use crate::gateway::Call;
+use crate::moment::Moment;
+use crate::stage::{Evidence, Run};
+use crate::verdict::{self, Check};
+use crate::world::{Site, WORKLOAD_SERVICES};
+
+/// Where every run goes.
+const TARGET: Site = Site::Standby;
+/// What promotes the database.
+const PROMOTIONS: [&str; 2] = ["FailoverGlobalCluster", "SwitchoverGlobalCluster"];
+/// What moves the traffic.
+const SHIFT: &str = "ChangeResourceRecordSets";
+/// Changes that are made once in each Region, and those that are made once for each service in each Region.
+const ONCE: [&str; 1] = ["ModifyDBCluster"];
+const ONCE_FOR_EACH_SERVICE: [&str; 2] = ["RegisterScalableTarget", "UpdateService"];
+/// The verbs of operations that delete.
+const DELETING: [&str; 2] = ["DeleteItem", "BatchWriteItem"];
+
+/// The verdict on a seed.
+#[must_use]
+pub fn judge(schedule: &Schedule, course: &Course, struck: &[Struck], evidence: &Evidence) -> Vec<Check> {
+    let then = Evidence { after: course.disturbed.clone(), ..evidence.clone() };
+    let mut checks = vec![
+        something_struck(struck),
+        changed_once(&evidence.calls),
+        promoted_before_shifted(&evidence.calls),
+        ledger_only_grew(&course.looks, &evidence.calls),
+        one_item_for_each_step(evidence),
+        started_once(schedule, evidence),
+        all_ended(course, evidence),
+        people_told_of_each_end(&evidence.runs),
+        nothing_held(course, evidence),
+        nothing_done_without_generation(course, &then),
+        verdict::nothing_scaled_down(evidence, Some(Site::Primary)),
+        verdict::other_services_untouched(evidence),
+        verdict::other_records_untouched(evidence),
+        verdict::nothing_denied(evidence),
+        verdict::nothing_undelivered(evidence),
+    ];
+    if disturbed_run_moved(course, evidence) {
+        checks.extend(moved("after the faults", &then));
+    }
+    checks.extend(brought_to_end(course, evidence));
+    checks
+}
+
+/// A seed in which nothing struck proves nothing.
+fn something_struck(struck: &[Struck]) -> Check {
+    let count = struck.iter().filter(|one| one.hits > 0).count();
+    verdict::at_least("a fault struck", 1, count)
+}
+
+/// Each change was carried out at most once, whatever its caller learned of it.
+fn changed_once(calls: &[Call]) -> Check {
+    let mut applied: BTreeMap<(String, &str), usize> = BTreeMap::new();
+    for call in calls.iter().filter(|call| call.applied) {
+        // A promotion is one, whichever way and wherever it is asked for; so is the move of the traffic.
+        let what = match call.operation.as_str() {
+            operation if PROMOTIONS.contains(&operation) => ("promotion".to_owned(), ""),
+            SHIFT => (SHIFT.to_owned(), ""),
+            operation if ONCE.contains(&operation) || ONCE_FOR_EACH_SERVICE.contains(&operation) => {
+                (operation.to_owned(), call.region.as_str())
+            }
+            _no_change => continue,
+        };
+        *applied.entry(what).or_default() += 1;
+    }
+    let most = |operation: &str| {
+        if ONCE_FOR_EACH_SERVICE.contains(&operation) { WORKLOAD_SERVICES.len() } else { 1 }
+    };
+    let passed = applied.iter().all(|((operation, _), times)| *times <= most(operation));
+    let found = applied.iter().map(|((operation, region), times)| format!("{times}×{operation} {region}"));
+    let found: Vec<String> = found.map(|text| text.trim_end().to_owned()).collect();
+    Check::new("AWS carried out each change at most once", passed, found.join(", "))
+}
+
+/// The traffic was moved only when the promotion was carried out, and seen and written down to be there.
+fn promoted_before_shifted(calls: &[Call]) -> Check {
+    let claim = "the traffic was moved only after the database was promoted, and seen to be";
+    let ended = |call: &Call| Moment::from(call.at).plus(call.duration);
+    let first_end =
+        |is_it: &dyn Fn(&Call) -> bool| calls.iter().filter(|call| call.applied && is_it(call)).map(ended).min();
+    let promoted = first_end(&|call| PROMOTIONS.contains(&call.operation.as_str()));
+    let completed = first_end(&|call| {
+        call.ledger.as_ref().is_some_and(|write| {
+            write.operation_id.contains("#promote-aurora#") && write.status.as_deref() == Some("completed")
+        })
+    });
+    // Its arrival: it may be sent to AWS again after that, and is refused then.
+    let shifted = calls.iter().filter(|call| call.operation == SHIFT && call.applied);
+    let shifted = shifted.map(|call| Moment::from(call.at)).min();
+    let passed = shifted.is_none_or(|shifted| {
+        promoted.is_some_and(|promoted| promoted <= shifted) && completed.is_some_and(|completed| completed <= shifted)
+    });
+    let after = |moment: Option<Moment>| match (moment, shifted) {
+        (Some(moment), Some(shifted)) if moment <= shifted => {
+            format!("{} ms before", shifted.since(moment).as_millis())
+        }
+        (Some(_), Some(_)) => "later".to_owned(),
+        (None, Some(_)) => "never".to_owned(),
+        (_, None) => "not moved".to_owned(),
+    };
+    Check::new(claim, passed, format!("promoted {}, written down {}", after(promoted), after(completed)))
+}
+
+/// Generations grow, and no operation is ever deleted.
+fn ledger_only_grew(looks: &[LedgerLook], calls: &[Call]) -> Check {
+    let claim = "the plan's generation only grew, and no operation left the ledger";
+    let mut shrunk = Vec::new();
+    for (before, after) in looks.iter().zip(looks.iter().skip(1)) {
+        if after.generation < before.generation {
+            shrunk.push(format!("generation {} after {}", after.generation, before.generation));
+        }
+        shrunk.extend(before.operations.difference(&after.operations).map(|id| format!("{id} is gone")));
+    }
+    let deleted = calls.iter().filter(|call| DELETING.contains(&call.operation.as_str()));
+    shrunk.extend(deleted.map(|call| call.iam_action.clone()));
+    let found = if shrunk.is_empty() { format!("{} looks", looks.len()) } else { shrunk.join(", ") };
+    Check::new(claim, !looks.is_empty() && shrunk.is_empty(), found)
+}
+
+/// No failover has two operations of one step; the drill's plan has one resource for each.
+fn one_item_for_each_step(evidence: &Evidence) -> Check {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for item in evidence.ledger.iter().filter(|item| !item.is_fence()) {
+        if let Some(key) = item.failover_and_step() {
+            *counts.entry(key).or_default() += 1;
+        }
+    }
+    let twice = counts.iter().filter(|(_, count)| **count > 1);
+    let twice: Vec<String> = twice.map(|((failover, step), count)| format!("{count}×{failover}#{step}")).collect();
+    Check::new("the ledger has one operation for each step of a failover", twice.is_empty(), twice.join(", "))
+}
+
+/// One alarm starts one execution, however often it came.
+fn started_once(schedule: &Schedule, evidence: &Evidence) -> Check {
+    let expected = usize::from(schedule.incident.by_alarm());
+    let by_alarm = evidence.runs.iter().filter(|run| run.by_alarm());
+    // A person may go on with it under a name of its own.
+    let found = by_alarm.filter(|run| run.execution.name == run.failover_id()).count();
+    verdict::exactly(expected, "execution was started by the alarm", found)
+}
+
+/// Every execution ended in time.
+fn all_ended(course: &Course, evidence: &Evidence) -> Check {
+    let late = evidence.executions.iter().filter(|execution| {
+        let end_by = execution.started.max(course.ceased).plus(RUNS_END_WITHIN);
+        execution.stopped.is_none_or(|stopped| stopped > end_by)
+    });
+    let late: Vec<String> = late.map(|execution| format!("{}: {}", execution.name, execution.status)).collect();
+    let claim = format!("every run ended within {} s after the last fault", RUNS_END_WITHIN.as_secs());
+    Check::new(claim, !evidence.executions.is_empty() && late.is_empty(), late.join(", "))
+}
+
+/// Of each end people were told.
+fn people_told_of_each_end(runs: &[Run]) -> Check {
+    let untold = runs.iter().filter_map(|run| {
+        let words: &[&str] = match run.execution.status.as_str() {
+            "SUCCEEDED" if says_moved(&run.execution) => &["succeeded"],
+            "SUCCEEDED" => &["stood down"],
+            _failed => &["FAILED", "superseded", "not concluded"],
+        };
+        let told = run.told.iter().any(|message| words.iter().any(|word| message.subject.contains(word)));
+        (!told).then(|| format!("{} {}", run.execution.name, run.execution.status))
+    });
+    let untold: Vec<String> = untold.collect();
+    Check::new("people were told how each run ended", untold.is_empty(), untold.join(", "))
+}
+
+/// No operation is held any more: leases ran out, or were given back.
+fn nothing_held(course: &Course, evidence: &Evidence) -> Check {
+    let held = evidence.ledger.iter().filter(|item| is_held(item, course.rested));
+    let held: Vec<String> = held.map(|item| format!("{} {}", item.operation_id, item.status)).collect();
+    Check::new("nobody holds an operation any more", held.is_empty(), held.join(", "))
+}
+
+/// As long as no failover was admitted, nothing was changed.
+fn nothing_done_without_generation(course: &Course, then: &Evidence) -> Check {
+    let unchanged = verdict::world_unchanged(then);
+    let passed = course.disturbed_generation > 0 || unchanged.passed;
+    Check::new("nothing was changed before the ledger had admitted a failover", passed, unchanged.found)
+}
+
+/// Whether an execution of the disturbed part says that it moved the workload.
+fn disturbed_run_moved(course: &Course, evidence: &Evidence) -> bool {
+    course.ordered_again.is_none() && evidence.executions.iter().any(says_moved)
+}
+
+/// Database, services and traffic are at the target.
+fn moved(when: &str, evidence: &Evidence) -> Vec<Check> {
+    let mut checks = vec![
+        verdict::writer_at(evidence, TARGET),
+        verdict::services_run_at(evidence, TARGET),
+        verdict::minimum_raised_at(evidence, TARGET),
+    ];
+    checks.extend(verdict::traffic_at(evidence, TARGET));
+    checks.into_iter().map(|check| Check::new(format!("{when}: {}", check.claim), check.passed, check.found)).collect()
+}
+
+/// Whatever became of the disturbed run: at the end the workload is at the target, by a run that says so.
+fn brought_to_end(course: &Course, evidence: &Evidence) -> Vec<Check> {
+    let last = evidence.executions.last();
+    let mut checks = Vec::new();
+    if let Some(ordered) = course.ordered_again {
+        let succeeded = last.is_some_and(|last| last.started >= ordered && says_moved(last));
+        let found = last.map_or_else(String::new, |last| {
+            format!("{}: {} {}", last.name, last.status, last.failure.as_deref().unwrap_or_default())
+        });
+        checks.push(Check::new("the run without faults that followed succeeded", succeeded, found));
+    }
+    checks.extend(moved("at the end", evidence));
+    checks.push(verdict::plan_concluded(evidence, generation(&evidence.ledger), TARGET));
+    checks
+}
