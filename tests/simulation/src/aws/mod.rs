@@ -1,14 +1,19 @@
 //! The simulated AWS: the state of each service the orchestrator asks, and how it answers. No time of its own and no
 //! network: a request is answered for the moment it arrives, and whatever takes time has its end written into the state.
 
+pub mod accelerator;
 pub mod aurora;
 pub mod cloudwatch;
 pub mod dynamodb;
 pub mod ecs;
 pub mod endpoint;
 pub mod iam;
+#[cfg(test)]
+mod lab;
 pub mod parameters;
 pub mod route53;
+pub mod routing_control;
+pub mod s3;
 pub mod sns;
 pub mod states;
 
@@ -84,6 +89,12 @@ pub struct Aws {
     pub ecs: ecs::Ecs,
     /// Hosted zones and health checks.
     pub route53: route53::Route53,
+    /// The standby object's bucket.
+    pub s3: s3::S3,
+    /// ARC routing controls.
+    pub routing_control: routing_control::RoutingControl,
+    /// Traffic dials.
+    pub accelerator: accelerator::Accelerator,
     /// The ledger's table.
     pub dynamodb: dynamodb::DynamoDb,
     /// Topics.
@@ -114,6 +125,9 @@ impl Aws {
             sns: sns::Sns::default(),
             states: states::States::default(),
             cloudwatch: cloudwatch::CloudWatch::new(&mut chance),
+            s3: s3::S3::default(),
+            routing_control: routing_control::RoutingControl::new(&mut chance),
+            accelerator: accelerator::Accelerator::new(&mut chance),
             lost: BTreeSet::new(),
             endpoint_down: false,
             chance,
@@ -124,6 +138,7 @@ impl Aws {
     pub fn advance(&mut self, now: Timestamp) {
         aurora::advance(self, now);
         ecs::advance(self, now);
+        s3::advance(self, now);
         route53::advance(self, now);
         cloudwatch::advance(self, now);
     }
@@ -138,6 +153,9 @@ impl Aws {
             "rds" => aurora::answer(self, request, now),
             "ecs" | "application-autoscaling" | "servicequotas" => ecs::answer(self, request, now),
             "route53" => route53::answer(self, request, now),
+            "route53-recovery-cluster" => routing_control::answer(self, request, now),
+            "s3" => s3::answer(self, request, now),
+            "globalaccelerator" => accelerator::answer(self, request, now),
             "dynamodb" => dynamodb::answer(self, request, now),
             "sns" => sns::answer(self, request, now),
             "states" => states::answer(self, request, now),

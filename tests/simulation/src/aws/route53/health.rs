@@ -2,6 +2,7 @@
 
 use failover::contract::Timestamp;
 
+use crate::aws::{routing_control, s3};
 use crate::chance::Chance;
 use crate::workload::{HOME, STANDBY, region_of_endpoint};
 
@@ -36,7 +37,7 @@ impl Watched {
     }
 }
 
-/// That what a health check looks at began or stopped to answer.
+/// That what a health check looks at answers from this moment on, or does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Signal {
     pub(super) at: Timestamp,
@@ -49,6 +50,8 @@ pub(super) struct Signal {
 pub(super) struct HealthCheck {
     pub(super) id: &'static str,
     pub(super) watched: Watched,
+    /// Whether what it looks at answers.
+    answers: bool,
     /// Whether it counts as healthy.
     pub(super) healthy: bool,
     /// When it will count as the opposite, unless what it looks at changes back before.
@@ -56,9 +59,13 @@ pub(super) struct HealthCheck {
 }
 
 impl HealthCheck {
-    /// All of them; each counts as healthy, but that of a routing control that is Off.
+    /// All of them, as they are while the home Region has the traffic.
     pub(super) fn all() -> Vec<Self> {
-        let check = |id, watched| Self { id, watched, healthy: watched != Watched::Control(STANDBY), turns_at: None };
+        let check = |id, watched| {
+            let answers = !matches!(watched, Watched::StandbyObject | Watched::Control(STANDBY));
+            let healthy = watched != Watched::Control(STANDBY);
+            Self { id, watched, answers, healthy, turns_at: None }
+        };
         vec![
             check("0d1f8f5c-0000-4000-8000-000000000001", Watched::Endpoint(HOME)),
             check("0d1f8f5c-0000-4000-8000-000000000002", Watched::Endpoint(STANDBY)),
@@ -75,6 +82,10 @@ impl HealthCheck {
     /// What it looks at changed.
     pub(super) fn hear(&mut self, signal: Signal, chance: &mut Chance) {
         self.advance(signal.at);
+        if signal.answers == self.answers {
+            return;
+        }
+        self.answers = signal.answers;
         let wanted = signal.answers != self.is_inverted();
         let (least, most) = self.watched.notice_ms();
         self.turns_at = (wanted != self.healthy).then(|| signal.at.plus_millis(chance.between(least, most)));
@@ -105,11 +116,12 @@ impl HealthCheck {
                     .find(|host| region_of_endpoint(host) == Some(region));
                 https(host.expect("an endpoint"), "/health")
             }
-            Watched::StandbyObject => https("failover-switch.s3.eu-west-1.amazonaws.com", "/trading/failed-over"),
+            Watched::StandbyObject => {
+                https(&format!("{}.s3.{STANDBY}.amazonaws.com", s3::BUCKET), &format!("/{}", s3::KEY))
+            }
             Watched::Control(region) => format!(
-                "<Type>RECOVERY_CONTROL</Type><RoutingControlArn>arn:aws:route53-recovery-control::{}:controlpanel/p1/\
-                 routingcontrol/{region}</RoutingControlArn>",
-                crate::aws::ACCOUNT
+                "<Type>RECOVERY_CONTROL</Type><RoutingControlArn>{}</RoutingControlArn>",
+                routing_control::control(region)
             ),
         }
     }

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use failover::contract::Timestamp;
 use failover::testing::wire::Request;
+use serde_json::{Value, json};
 
 pub use self::batch::{Action, Edit, Refusal};
 pub use self::health::Watched;
@@ -19,7 +20,7 @@ use self::health::{HealthCheck, Signal};
 pub use self::record::{RecordSet, Routing, Target};
 use super::{Answer, Aws};
 use crate::chance::Chance;
-use crate::workload::{HOME, RECORD, STANDBY, set_identifier};
+use crate::workload::{HOME, HOSTED_ZONE, RECORD, STANDBY, set_identifier};
 
 /// Until a change is on all name servers, least and most, in milliseconds: usually within 60 seconds.
 /// Source: <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html>
@@ -72,6 +73,14 @@ struct Old {
     until: Timestamp,
 }
 
+/// How many turns were heard of each that has some.
+#[derive(Debug, Default)]
+struct Heard {
+    ecs: usize,
+    s3: usize,
+    controls: usize,
+}
+
 /// A hosted zone with its health checks.
 #[derive(Debug)]
 pub struct Route53 {
@@ -81,8 +90,12 @@ pub struct Route53 {
     progress: Vec<Progress>,
     changes: Vec<Change>,
     checks: Vec<HealthCheck>,
-    /// How many turns of ECS were heard.
-    turns_heard: usize,
+    /// How much was heard of ECS, S3 and routing controls.
+    heard: Heard,
+    /// Whether the tasks at home serve, whatever the endpoint there says.
+    home_serves: bool,
+    /// Up to when time has passed.
+    passed: Option<Timestamp>,
     /// Until when the zone takes no change.
     taken_until: Option<Timestamp>,
     chance: Chance,
@@ -109,7 +122,9 @@ impl Route53 {
             progress: Vec::new(),
             changes: Vec::new(),
             checks,
-            turns_heard: 0,
+            heard: Heard::default(),
+            home_serves: true,
+            passed: None,
             taken_until: None,
             chance: Chance::new(chance.bits()),
         }
@@ -271,11 +286,9 @@ fn sets_of(region: &'static str, checks: &[HealthCheck]) -> Vec<RecordSet> {
 
 /// Lets time pass.
 pub fn advance(aws: &mut Aws, now: Timestamp) {
-    let Aws { route53, ecs, .. } = aws;
-    let turns = ecs.turns().get(route53.turns_heard..).unwrap_or_default();
-    route53.turns_heard += turns.len();
-    for turn in turns {
-        let signal = Signal { at: turn.at, watched: Watched::Endpoint(turn.region), answers: turn.serves };
+    let signals = signals(aws, now);
+    let route53 = &mut aws.route53;
+    for signal in signals {
         for check in route53.checks.iter_mut().filter(|check| check.watched == signal.watched) {
             check.hear(signal, &mut route53.chance);
         }
@@ -284,6 +297,50 @@ pub fn advance(aws: &mut Aws, now: Timestamp) {
         check.advance(now);
     }
     route53.old.retain(|old| now < old.until);
+}
+
+/// What changed since the last time for what health checks look at, for each in order.
+fn signals(aws: &mut Aws, now: Timestamp) -> Vec<Signal> {
+    let Aws { route53, ecs, s3, routing_control, endpoint_down, .. } = aws;
+    let passed = *route53.passed.get_or_insert(now);
+    route53.passed = Some(passed.max(now));
+    let mut signals = Vec::new();
+    let home = |at, serves: bool| {
+        // The endpoint at home may fail although the tasks run.
+        Signal { at, watched: Watched::Endpoint(HOME), answers: serves && !*endpoint_down }
+    };
+    signals.push(home(passed, route53.home_serves));
+    for turn in &ecs.turns()[route53.heard.ecs..] {
+        if turn.region == HOME {
+            route53.home_serves = turn.serves;
+            signals.push(home(turn.at, turn.serves));
+        } else {
+            signals.push(Signal { at: turn.at, watched: Watched::Endpoint(turn.region), answers: turn.serves });
+        }
+    }
+    for (at, answers) in &s3.turns()[route53.heard.s3..] {
+        signals.push(Signal { at: *at, watched: Watched::StandbyObject, answers: *answers });
+    }
+    for turn in &routing_control.turns()[route53.heard.controls..] {
+        signals.push(Signal { at: turn.at, watched: Watched::Control(turn.region), answers: turn.on });
+    }
+    route53.heard =
+        Heard { ecs: ecs.turns().len(), s3: s3.turns().len(), controls: routing_control.turns().len() };
+    signals
+}
+
+/// How traffic is moved by weights, as a plan has it.
+#[must_use]
+pub fn weighted_traffic() -> Value {
+    json!({ "weighted_records": {
+        "hosted_zone_id": HOSTED_ZONE,
+        "weight": FULL_WEIGHT,
+        "records": [{
+            "name": WEIGHTED_RECORD,
+            "type": "AAAA",
+            "set_identifiers": { HOME: set_identifier(HOME), STANDBY: set_identifier(STANDBY) },
+        }],
+    } })
 }
 
 /// A person changes records in the console, all or none.
