@@ -1,0 +1,193 @@
+//! An ARC cluster: its five endpoints, the routing control of each Region, and a safety rule over them.
+
+use std::collections::BTreeMap;
+
+use failover::contract::Timestamp;
+use failover::testing::wire::Request;
+use serde_json::{Value, json};
+
+use super::{ACCOUNT, Answer, Aws, parameters};
+use crate::chance::Chance;
+use crate::workload::{HOME, STANDBY};
+
+/// Where the endpoints stand.
+/// Source: <https://docs.aws.amazon.com/general/latest/gr/r53arc.html>
+pub const ENDPOINTS: [&str; 5] = ["ap-northeast-1", "ap-southeast-2", "eu-west-1", "us-east-1", "us-west-2"];
+/// In how many of a thousand cases an endpoint says that another one is to be asked.
+const UNAVAILABLE_PERMILLE: u64 = 50;
+/// In how many of a thousand cases an endpoint shows what was a moment ago.
+const LAG_PERMILLE: u64 = 200;
+/// How long ago at most, in milliseconds.
+const MOST_LAG_MS: u64 = 2_000;
+/// How long the safety rule refuses every change after one, in milliseconds: its default.
+/// Source: <https://docs.aws.amazon.com/recovery-cluster/latest/api/safetyrule.html> (`WaitPeriodMs`)
+pub const WAIT_PERIOD_MS: u64 = 5_000;
+
+/// What was set: each Region whose control is On.
+type On = Vec<&'static str>;
+
+/// A change that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// When.
+    pub at: Timestamp,
+    /// The Regions whose controls are On afterwards.
+    pub on: On,
+}
+
+/// That a Region's control was set On or Off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    pub(super) at: Timestamp,
+    pub(super) region: &'static str,
+    pub(super) on: bool,
+}
+
+/// The cluster. A safety rule asserts that one control is On at least.
+#[derive(Debug)]
+pub struct RoutingControl {
+    on: On,
+    changes: Vec<Change>,
+    turns: Vec<Turn>,
+    chance: Chance,
+}
+
+impl RoutingControl {
+    /// With the home Region's control On.
+    #[must_use]
+    pub fn new(chance: &mut Chance) -> Self {
+        Self { on: vec![HOME], changes: Vec::new(), turns: Vec::new(), chance: Chance::new(chance.bits()) }
+    }
+
+    /// The Regions whose controls are On.
+    #[must_use]
+    pub fn on(&self) -> &[&'static str] {
+        &self.on
+    }
+
+    /// Every change that was accepted, in order.
+    #[must_use]
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    pub(super) fn turns(&self) -> &[Turn] {
+        &self.turns
+    }
+
+    /// What an endpoint shows: what is, or what was a moment ago.
+    fn seen(&mut self, now: Timestamp) -> On {
+        let lag = if self.chance.permille(LAG_PERMILLE) { self.chance.between(1, MOST_LAG_MS) } else { 0 };
+        let moment = now.minus_millis(lag);
+        let last = self.changes.iter().rev().find(|change| change.at <= moment);
+        last.map_or_else(|| vec![HOME], |change| change.on.clone())
+    }
+
+    fn set(&mut self, on: On, now: Timestamp) {
+        for region in [HOME, STANDBY] {
+            if on.contains(&region) != self.on.contains(&region) {
+                self.turns.push(Turn { at: now, region, on: on.contains(&region) });
+            }
+        }
+        self.on.clone_from(&on);
+        self.changes.push(Change { at: now, on });
+    }
+}
+
+/// The ARN of a Region's routing control.
+#[must_use]
+pub fn control(region: &str) -> String {
+    format!("arn:aws:route53-recovery-control::{ACCOUNT}:controlpanel/p1/routingcontrol/{region}")
+}
+
+/// The ARN of the safety rule.
+#[must_use]
+pub fn safety_rule() -> String {
+    format!("arn:aws:route53-recovery-control::{ACCOUNT}:controlpanel/p1/safetyrule/one-is-on")
+}
+
+/// How traffic is moved by the controls, as a plan has it.
+#[must_use]
+pub fn traffic() -> Value {
+    let endpoint = |region| (region, format!("https://host-{region}.{region}.example.com/v1"));
+    let endpoints: BTreeMap<&str, String> = ENDPOINTS.map(endpoint).into();
+    let controls: BTreeMap<&str, String> = [HOME, STANDBY].map(|region| (region, control(region))).into();
+    json!({ "routing_control": { "cluster_endpoints": endpoints, "controls": controls } })
+}
+
+/// Answers a request.
+///
+/// # Panics
+/// On what is not simulated, and at an endpoint that the cluster does not have.
+pub fn answer(aws: &mut Aws, request: &Request, now: Timestamp) -> Answer {
+    let expected = format!("host-{0}.{0}.example.com", request.region);
+    assert!(ENDPOINTS.contains(&request.region.as_str()), "the cluster has no endpoint in {}", request.region);
+    assert_eq!(request.host, expected, "{} is signed for the endpoint's own Region", request.name());
+    let cluster = &mut aws.routing_control;
+    if cluster.chance.permille(UNAVAILABLE_PERMILLE) {
+        let code = "EndpointTemporarilyUnavailableException".to_owned();
+        return Answer::Error { status: 503, code, message: "try another endpoint".to_owned() };
+    }
+    match request.operation.as_str() {
+        "GetRoutingControlState" => get(cluster, request, now),
+        "UpdateRoutingControlStates" => update(cluster, request, now),
+        _ => panic!("not simulated: {}", request.name()),
+    }
+}
+
+fn get(cluster: &mut RoutingControl, request: &Request, now: Timestamp) -> Answer {
+    parameters::only(request, &["RoutingControlArn"]);
+    let arn = parameters::text(request, "RoutingControlArn");
+    let Some(region) = region_of(arn) else {
+        return unknown(arn);
+    };
+    let state = if cluster.seen(now).contains(&region) { "On" } else { "Off" };
+    Answer::json(json!({ "RoutingControlArn": arn, "RoutingControlName": region, "RoutingControlState": state }))
+}
+
+/// All entries or none.
+fn update(cluster: &mut RoutingControl, request: &Request, now: Timestamp) -> Answer {
+    parameters::only(request, &["UpdateRoutingControlStateEntries", "SafetyRulesToOverride"]);
+    let entries = request.body["UpdateRoutingControlStateEntries"].as_array().expect("entries");
+    let mut on = cluster.on.clone();
+    for entry in entries {
+        let arn = entry["RoutingControlArn"].as_str().expect("an ARN");
+        let Some(region) = region_of(arn) else {
+            return unknown(arn);
+        };
+        on.retain(|other| *other != region);
+        match entry["RoutingControlState"].as_str() {
+            Some("On") => on.push(region),
+            Some("Off") => {}
+            other => panic!("{other:?} is no state of a routing control"),
+        }
+    }
+    on.sort_unstable();
+    let overridden = parameters::texts(request, "SafetyRulesToOverride").unwrap_or_default();
+    if !overridden.contains(&safety_rule().as_str()) {
+        let waits = cluster.changes.last().is_some_and(|last| now.millis_since(last.at) < WAIT_PERIOD_MS);
+        if waits {
+            return conflict("the controls were changed within the wait period of safety rule one-is-on");
+        }
+        if on.is_empty() {
+            return conflict("safety rule one-is-on asserts that one control is On");
+        }
+    }
+    if on != cluster.on {
+        cluster.set(on, now);
+    }
+    Answer::json(json!({}))
+}
+
+fn region_of(arn: &str) -> Option<&'static str> {
+    [HOME, STANDBY].into_iter().find(|region| control(region) == arn)
+}
+
+fn unknown(arn: &str) -> Answer {
+    let message = format!("There is no routing control {arn}");
+    Answer::Error { status: 404, code: "ResourceNotFoundException".to_owned(), message }
+}
+
+fn conflict(message: &str) -> Answer {
+    Answer::Error { status: 409, code: "ConflictException".to_owned(), message: message.to_owned() }
+}
