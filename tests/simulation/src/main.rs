@@ -1,6 +1,6 @@
 //! The command line of the simulation: plays runs, and shows one.
 
-#![allow(clippy::print_stdout, reason = "a command prints")]
+#![allow(clippy::print_stderr, reason = "a command prints; standard output has the functions' metrics")]
 
 use std::process::ExitCode;
 
@@ -23,6 +23,10 @@ struct Cli {
     /// Print everything that happens in the run.
     #[arg(long)]
     trace: bool,
+
+    /// Print the digest of each run's trace.
+    #[arg(long)]
+    digests: bool,
 }
 
 fn main() -> ExitCode {
@@ -32,14 +36,17 @@ fn main() -> ExitCode {
         let play = Play::of(seed);
         let verdict = run::play(&play);
         if cli.trace {
-            println!("{play}\n{}", verdict.trace.lines().join("\n"));
+            eprintln!("{play}\n{}", verdict.trace.lines().join("\n"));
+        }
+        if cli.digests {
+            eprintln!("{seed} {} {} calls", verdict.trace.digest(), verdict.calls);
         }
         if !verdict.violations.is_empty() {
             failed += 1;
             report(&play);
         }
     }
-    println!("{} runs, {failed} with violations", cli.count);
+    eprintln!("{} runs, {failed} with violations", cli.count);
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -47,9 +54,9 @@ fn main() -> ExitCode {
 fn report(play: &Play) {
     let shortest = shrink::shrink(play);
     let verdict = run::play(&shortest);
-    println!("{shortest}\n{}", verdict.trace.lines().join("\n"));
+    eprintln!("{shortest}\n{}", verdict.trace.lines().join("\n"));
     for violation in &verdict.violations {
-        println!("VIOLATED {violation}");
+        eprintln!("VIOLATED {violation}");
     }
-    println!("again: cargo simulate --seed {}", play.seed);
+    eprintln!("again: cargo simulate --seed {}", play.seed);
 }

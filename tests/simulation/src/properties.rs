@@ -18,6 +18,9 @@ use crate::workload::RECORD;
 /// milliseconds: it asks the gate, writes down the intent and sends, each within one call's timeout of 5 s.
 pub const SUPERSEDED_GRACE_MS: u64 = 15_000;
 
+/// For so long may a database be seen to be available that is restarting: RDS shows a change some seconds late.
+pub const AVAILABLE_WITHIN_MS: u64 = 15_000;
+
 /// The ledger's operation that an invocation holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Held {
@@ -36,6 +39,8 @@ pub struct Monitor {
     /// When each generation was first seen.
     generations: BTreeMap<u64, Timestamp>,
     promotions: BTreeMap<String, u32>,
+    /// Where traffic was pointed to last, and by when the database there has to be available.
+    to_be_available: Option<(&'static str, Timestamp)>,
     /// Whether a person has changed the workload by hand: then what the workload looks like is theirs to answer for.
     pub by_hand: bool,
     /// Whether Aurora may have failed to fence a writer that cannot be reached: it promises only its best.
@@ -142,10 +147,14 @@ impl Monitor {
     fn traffic(&mut self, aws: &mut Aws, caller: &Caller, now: Timestamp) {
         aws.advance(now);
         let Some(region) = aws.route53.preferred(RECORD, "A") else { return };
-        let ready = aws.aurora.writer_of_record() == Some(region) && aws.aurora.is_available(region);
-        if !(ready && aws.ecs.serves(region)) && !self.by_hand {
+        let ready = aws.aurora.writer_of_record() == Some(region) && aws.ecs.serves(region);
+        self.to_be_available = Some((region, now.plus_millis(AVAILABLE_WITHIN_MS)));
+        if !ready && !self.by_hand {
             let writer = aws.aurora.writer_of_record().unwrap_or("nobody");
-            let detail = format!("{caller} points {RECORD} to {region}, while {writer} is the writer");
+            let detail = format!(
+                "{caller} points {RECORD} to {region}; the writer is {writer}, tasks run: {}",
+                aws.ecs.serves(region)
+            );
             self.violated("traffic never points to a Region that was not seen to be ready", &detail);
         }
     }
@@ -153,6 +162,14 @@ impl Monitor {
     /// Once a second.
     pub fn tick(&mut self, aws: &mut Aws, now: Timestamp) {
         aws.advance(now);
+        if let Some((region, by)) = self.to_be_available
+            && now >= by
+        {
+            self.to_be_available = None;
+            if !aws.aurora.is_available(region) && !aws.aurora.promotion_is_pending() && !self.by_hand {
+                self.violated("traffic never points to a database that is not available", region);
+            }
+        }
         let writers = aurora::writers(aws, now);
         if writers.len() > 1 && !self.by_hand && !self.may_overlap {
             let detail = format!("at {now}: {}", writers.join(" and "));

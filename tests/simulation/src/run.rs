@@ -151,9 +151,7 @@ async fn recover(world: &Shared) {
     for attempt in 1..=MOST_RECOVERIES {
         settle(world).await;
         let Some(target) = wanted(world) else { return };
-        let lost = world.lock().aws.lost.contains(HOME);
-        let mode = if lost { "failover" } else { "switchover" };
-        director::start(world, &format!("recovery-{attempt}"), &director::manual(mode, target));
+        order_recovery(world, attempt, target);
         if !until_quiet(world, 0, LONGEST_RECOVERY_MS).await {
             world.lock().monitor.violated("an undisturbed failover ends", "recovery");
             return;
@@ -163,6 +161,24 @@ async fn recover(world: &Shared) {
     if wanted(world).is_some() && !world.lock().monitor.by_hand {
         let state = state(world);
         world.lock().monitor.violated("an undisturbed failover brings the workload to its end", &state);
+    }
+}
+
+/// A person goes on with the failover that was left under way, as what it tells people says, or orders another.
+fn order_recovery(world: &Shared, attempt: u32, target: &str) {
+    let (lost, unfinished) = {
+        let here = world.lock();
+        (here.aws.lost.contains(HOME), here.aws.dynamodb.failover_under_way().and_then(|failover| here.aws.states.first_of(&failover)))
+    };
+    match unfinished {
+        Some(execution) => {
+            world.lock().monitor.reached.insert("resumed".to_owned());
+            director::start(world, &format!("{}--{}", execution.name, attempt + 1), &execution.input["trigger"]);
+        }
+        None => {
+            let mode = if lost { "failover" } else { "switchover" };
+            director::start(world, &format!("recovery-{attempt}"), &director::manual(mode, target));
+        }
     }
 }
 

@@ -13,6 +13,16 @@ pub struct DynamoDb {
     pub table: Table,
 }
 
+impl DynamoDb {
+    /// The failover that the plan's item says is under way.
+    #[must_use]
+    pub fn failover_under_way(&self) -> Option<String> {
+        let item = self.table.item("plan#trading")?;
+        let active = item["status"]["S"] == "active";
+        active.then(|| item["failover_id"]["S"].as_str().map(str::to_owned)).flatten()
+    }
+}
+
 /// Answers a request.
 pub fn answer(aws: &mut Aws, request: &Request, _now: Timestamp) -> Answer {
     let (status, body) = aws.dynamodb.table.answer(&request.operation, &request.body);

@@ -64,6 +64,12 @@ impl States {
         }
     }
 
+    /// The first execution of a failover, by the failover's id.
+    #[must_use]
+    pub fn first_of(&self, failover: &str) -> Option<Execution> {
+        self.executions.get(failover).cloned()
+    }
+
     /// Whether some execution has not ended.
     #[must_use]
     pub fn is_running(&self) -> bool {

@@ -147,7 +147,7 @@ impl Aurora {
 
     /// Nothing is fenced and nothing rejoins: the cluster leaves, and the writer does not learn of it.
     fn begin_detach(&mut self, leaving: usize, now: Timestamp) {
-        self.clusters[leaving].status = "promoting";
+        self.prepares(leaving);
         self.schedule_within(now, DETACH_MS, Event::Detaches(leaving));
     }
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use failover::contract::Timestamp;
 
 use super::replication::draw;
-use super::{AVAILABLE, Aurora, LAG_PERIOD_MS, Outcome, PromotionKind, Standing};
+use super::{AVAILABLE, Aurora, LAG_PERIOD_MS, Outcome, PromotionKind, Standing, UNSEEN_MS};
 
 /// From the request until the target writes, in milliseconds, by failover or switchover.
-const TAKEOVER_MS: (u64, u64) = (5_000, 60_000);
+pub(super) const TAKEOVER_MS: (u64, u64) = (5_000, 60_000);
 /// From the request until a removed cluster writes, in milliseconds.
 pub(super) const DETACH_MS: (u64, u64) = (5_000, 30_000);
-/// For how long a promotion is `pending`, in milliseconds.
-const PENDING_MS: (u64, u64) = (0, 3_000);
+/// For how long a promotion is `pending`, in milliseconds: what changes when that is over shows before the takeover.
+const PENDING_MS: (u64, u64) = (0, TAKEOVER_MS.0 - UNSEEN_MS.1);
 /// From the takeover until each part of it is in order, in milliseconds: `FailoverState`, the cluster, an instance.
 const SETTLES_MS: (u64, u64) = (0, 8_000);
 /// In how many of a thousand cases an attempt to block the old writer's writes succeeds, if its Region answers.
@@ -126,10 +126,7 @@ impl Aurora {
         transition.status = if transition.allows_data_loss { "failing-over" } else { "switching-over" };
         self.global_status = transition.status;
         let switchover = !transition.allows_data_loss;
-        // Not every cluster is seen to leave `available`.
-        if self.chance.permille(700) {
-            self.clusters[to].status = "promoting";
-        }
+        self.prepares(to);
         if switchover {
             self.clusters[from].takes_writes = false;
             if self.chance.permille(700) {
@@ -137,6 +134,19 @@ impl Aurora {
             }
         } else {
             self.clusters[from].status = "failing-over";
+        }
+    }
+
+    /// A cluster is made ready to be the writer. Not each is seen to leave `available`, or to restart.
+    pub(super) fn prepares(&mut self, site: usize) {
+        let cluster = &mut self.clusters[site];
+        if self.chance.permille(700) {
+            cluster.status = "promoting";
+        }
+        if self.chance.permille(700) {
+            for instance in &mut cluster.instances {
+                instance.status = "rebooting";
+            }
         }
     }
 
@@ -201,25 +211,18 @@ impl Aurora {
 
     /// The cluster takes writes from now on; that it is available, and its instances are, shows later.
     fn becomes_writer(&mut self, site: usize, now: Timestamp) {
-        let restarts = self.chance.permille(700);
         let cluster = &mut self.clusters[site];
         cluster.standing = Standing::Writer;
         cluster.takes_writes = true;
         cluster.synchronization = "connected";
-        let (region, instances) = (cluster.region, cluster.instances.len());
         for (number, instance) in cluster.instances.iter_mut().enumerate() {
             instance.writes = number == 0;
-            if restarts {
-                instance.status = "rebooting";
-            }
         }
-        let first = cluster.instances[0].id.clone();
+        let (region, instances, first) = (cluster.region, cluster.instances.len(), cluster.instances[0].id.clone());
+        self.record(region, first, "DB instance restarted".to_owned(), now);
         self.schedule_within(now, SETTLES_MS, Event::ClusterAvailable(site));
-        if restarts {
-            for instance in 0..instances {
-                self.schedule_within(now, SETTLES_MS, Event::InstanceAvailable(site, instance));
-            }
-            self.record(region, first, "DB instance restarted".to_owned(), now);
+        for instance in 0..instances {
+            self.schedule_within(now, SETTLES_MS, Event::InstanceAvailable(site, instance));
         }
     }
 
@@ -235,7 +238,11 @@ impl Aurora {
         let Some(transition) = self.transition.take() else { return };
         self.global_status = AVAILABLE;
         for site in [transition.from, transition.to] {
-            self.clusters[site].status = AVAILABLE;
+            let cluster = &mut self.clusters[site];
+            cluster.status = AVAILABLE;
+            for instance in &mut cluster.instances {
+                instance.status = AVAILABLE;
+            }
         }
         self.clusters[transition.from].takes_writes = true;
         self.decide(transition.to, Outcome::Cancelled { at: now });

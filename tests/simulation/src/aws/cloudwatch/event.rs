@@ -54,6 +54,7 @@ fn message(change: &AlarmChange, topic: &str) -> Value {
     });
     if let Some(alarm) = METRIC_ALARMS.iter().find(|alarm| alarm.name == change.name) {
         message["AlarmDescription"] = json!(alarm.description);
+        message["AlarmConfigurationUpdatedTimestamp"] = json!("2026-11-20T09:00:00.000+0000");
         message["Trigger"] = json!({
             "MetricName": alarm.metric,
             "Namespace": alarm.namespace,
