@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::EvaluationError;
 use super::parse::{Node, Operator, Start, Step};
-use super::value::{Yield, equal, json_text, number, truth};
+use super::value::{Yield, equal, field, json_text, number, truth};
 
 type Outcome<'a> = Result<Yield<'a>, EvaluationError>;
 
@@ -195,8 +195,8 @@ impl<'a> Evaluation<'_, 'a> {
         for (place, item) in items.into_iter().enumerate() {
             let wanted = match self.node(filter, Some(&item), locals)? {
                 Yield::One(value) if value.is_number() => is_index(value.as_f64(), place),
-                Yield::One(value) if value.as_array().is_some_and(|all| all.iter().any(Value::is_number)) => {
-                    return Err(EvaluationError("an array of indices is not supported".to_owned()));
+                Yield::One(value) if value.as_array().is_some_and(|all| all.iter().all(Value::is_number)) => {
+                    value.as_array().is_some_and(|all| all.iter().any(|index| is_index(index.as_f64(), place)))
                 }
                 other => is_true(other),
             };
@@ -271,35 +271,20 @@ impl<'a> Evaluation<'_, 'a> {
                 Yield::owned(Value::Bool(equal(&first, &second) == (operator == Operator::Equal)))
             }
             Operator::In => {
-                let wanted = first.into_value();
-                let found = wanted.is_some_and(|wanted| second.items().iter().any(|item| same(item, &wanted)));
-                Yield::owned(Value::Bool(found))
+                let Some(wanted) = first.into_value() else {
+                    return Ok(Yield::owned(Value::Bool(false)));
+                };
+                if wanted.is_array() || wanted.is_object() {
+                    // By identity, which values do not have here.
+                    return Err(EvaluationError("only texts, numbers and the like can be looked for".to_owned()));
+                }
+                Yield::owned(Value::Bool(second.items().iter().any(|item| equal(item, &wanted))))
             }
             Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
                 compared(operator, first, second)?
             }
         })
     }
-}
-
-/// A field of an object, or those of an array's items together.
-fn field<'a>(item: &Cow<'a, Value>, name: &str) -> Yield<'a> {
-    match item.as_ref() {
-        Value::Object(_) => Yield::of(match item {
-            Cow::Borrowed(object) => object.get(name).map(Cow::Borrowed),
-            Cow::Owned(object) => object.get(name).cloned().map(Cow::Owned),
-        }),
-        Value::Array(_) => {
-            let items = Yield::One(item.clone()).items();
-            Yield::Selected(items.iter().flat_map(|item| field(item, name).items()).collect()).settled()
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Yield::Nothing,
-    }
-}
-
-/// Only scalars are ever the same; arrays and objects are compared by identity there, which values do not have.
-fn same(left: &Value, right: &Value) -> bool {
-    !matches!(left, Value::Array(_) | Value::Object(_)) && equal(left, right)
 }
 
 /// Whether an index, rounded down, means this place; those that count from the end are not in the subset.

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 
 use super::EvaluationError;
-use super::value::{Yield, json_text};
+use super::value::{Yield, field, json_text};
 use crate::timestamp;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,14 +88,11 @@ fn lookup<'a>(from: Yield<'a>, key: Yield<'a>) -> Result<Yield<'a>, EvaluationEr
     let Some(key) = text_argument("$lookup", key)? else {
         return Ok(Yield::Nothing);
     };
-    match from {
-        Yield::One(Cow::Borrowed(Value::Object(fields))) => Ok(Yield::of(fields.get(&*key).map(Cow::Borrowed))),
-        Yield::One(Cow::Owned(Value::Object(mut fields))) => Ok(Yield::of(fields.remove(&*key).map(Cow::Owned))),
-        Yield::Nothing => Ok(Yield::Nothing),
-        Yield::One(_) | Yield::Selected(_) => {
-            Err(EvaluationError("$lookup in what is no object is not supported".to_owned()))
-        }
-    }
+    Ok(match from {
+        Yield::Nothing => Yield::Nothing,
+        Yield::One(value) => field(&value, &key),
+        Yield::Selected(items) => Yield::gathered(items.iter().map(|item| field(item, &key))),
+    })
 }
 
 fn merge(objects: Yield<'_>) -> Result<Yield<'_>, EvaluationError> {

@@ -321,9 +321,10 @@ impl Parser {
             if !parameters.is_empty() {
                 self.expect(",")?;
             }
+            let position = self.position();
             match self.advance() {
                 Token::Variable(name) => parameters.push(name),
-                other => return Err(self.error(format!("{} is no parameter", shown(&other)))),
+                other => return Err(SyntaxError::new(position, format!("{} is no parameter", shown(&other)))),
             }
         }
         self.expect("{")?;
@@ -360,9 +361,10 @@ impl Parser {
     }
 
     fn field_name(&mut self) -> Result<String, SyntaxError> {
+        let position = self.position();
         match self.advance() {
             Token::Name(name) if !matches!(name.as_str(), "true" | "false" | "null") => Ok(name),
-            other => Err(self.error(format!("{} behind a dot is not supported", shown(&other)))),
+            other => Err(SyntaxError::new(position, format!("{} behind a dot is not supported", shown(&other)))),
         }
     }
 

@@ -43,12 +43,32 @@ impl<'a> Yield<'a> {
         }
     }
 
+    /// The items of several values together.
+    pub(super) fn gathered(values: impl Iterator<Item = Self>) -> Self {
+        Self::Selected(values.flat_map(Self::items).collect()).settled()
+    }
+
     pub(super) fn into_value(self) -> Option<Value> {
         match self.settled() {
             Self::Nothing => None,
             Self::One(value) => Some(value.into_owned()),
             Self::Selected(items) => Some(Value::Array(items.into_iter().map(Cow::into_owned).collect())),
         }
+    }
+}
+
+/// A field of an object, or those of an array's items together.
+pub(super) fn field<'a>(value: &Cow<'a, Value>, name: &str) -> Yield<'a> {
+    match value {
+        Cow::Borrowed(Value::Object(fields)) => Yield::of(fields.get(name).map(Cow::Borrowed)),
+        Cow::Owned(Value::Object(fields)) => Yield::of(fields.get(name).cloned().map(Cow::Owned)),
+        Cow::Borrowed(Value::Array(items)) => {
+            Yield::gathered(items.iter().map(|item| field(&Cow::Borrowed(item), name)))
+        }
+        Cow::Owned(Value::Array(items)) => {
+            Yield::gathered(items.iter().map(|item| field(&Cow::Owned(item.clone()), name)))
+        }
+        Cow::Borrowed(_) | Cow::Owned(_) => Yield::Nothing,
     }
 }
 

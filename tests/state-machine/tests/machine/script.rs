@@ -33,6 +33,8 @@ pub(crate) enum Answer {
     Error(&'static str, &'static str),
     /// After so many seconds.
     After(u64, Box<Answer>),
+    /// None.
+    Never,
     /// Heartbeats at these seconds after the attempt began, then silence.
     Heartbeats(Vec<u64>),
     /// As many bytes as a result.
@@ -44,11 +46,20 @@ pub(crate) fn answered(payload: &Value) -> Answer {
     Answer::Result(json!({"Payload": payload, "StatusCode": 200}))
 }
 
+/// An error with the cause "of the script".
+pub(crate) fn failed(error: &'static str) -> Answer {
+    Answer::Error(error, "of the script")
+}
+
+pub(crate) fn after(seconds: u64, answer: Answer) -> Answer {
+    Answer::After(seconds, Box::new(answer))
+}
+
 /// Answers by the state's name, attempt after attempt; the last one is repeated. Tasks without a script succeed.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     answers: RefCell<BTreeMap<&'static str, VecDeque<Answer>>>,
-    /// Every attempt: the milliseconds since the start, the path, the resource and the arguments.
+    /// Every attempt, with its resource and arguments.
     pub(crate) attempts: RefCell<Vec<(Task, String, Value)>>,
     /// The paths of the attempts that came to their end.
     pub(crate) finished: RefCell<Vec<String>>,
@@ -62,6 +73,19 @@ impl Script {
     pub(crate) fn on(self, state: &'static str, answer: Answer) -> Self {
         self.answers.borrow_mut().entry(state).or_default().push_back(answer);
         self
+    }
+
+    /// Only if nothing is scripted for the state.
+    pub(crate) fn otherwise(self, state: &'static str, answer: Answer) -> Self {
+        self.answers.borrow_mut().entry(state).or_insert_with(|| VecDeque::from([answer]));
+        self
+    }
+
+    /// A state's first attempt, with its arguments.
+    pub(crate) fn attempt(&self, state: &str) -> (Task, Value) {
+        let attempts = self.attempts.borrow();
+        let (task, _, arguments) = attempts.iter().find(|(task, ..)| task.state == state).unwrap();
+        (task.clone(), arguments.clone())
     }
 
     pub(crate) fn arguments(&self, state: &str) -> Vec<Value> {
@@ -91,6 +115,7 @@ impl Tasks for Script {
             Answer::Result(result) => Ok(result),
             Answer::Error(error, cause) => Err(TaskError { error: error.to_owned(), cause: cause.to_owned() }),
             Answer::Bytes(size) => Ok(Value::String("x".repeat(size - 2))),
+            Answer::Never => std::future::pending().await,
             Answer::Heartbeats(times) => {
                 let mut now = 0;
                 for time in times {
@@ -117,8 +142,8 @@ pub(crate) fn deployed_text() -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// A definition from a test's JSON.
-pub(crate) fn definition(states: Value) -> Definition {
+/// A definition of these states; it begins with the one whose name comes first in the alphabet.
+pub(crate) fn definition(states: &Value) -> Definition {
     let start_at = states.as_object().unwrap().keys().next().unwrap().clone();
     let text = json!({"QueryLanguage": "JSONata", "StartAt": start_at, "States": states}).to_string();
     Definition::parse(&text, &BTreeMap::new()).unwrap()
