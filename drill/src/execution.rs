@@ -51,6 +51,12 @@ impl Execution {
         format!("{}{CONTINUATION}{}", self.failover_id(), number.unwrap_or(1) + 1)
     }
 
+    /// Whether it says that it moved the workload.
+    #[must_use]
+    pub fn says_moved(&self) -> bool {
+        self.status == "SUCCEEDED" && self.output["outcome"] == "succeeded"
+    }
+
     /// Whether it has ended.
     #[must_use]
     pub fn has_ended(&self) -> bool {

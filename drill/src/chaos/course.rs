@@ -84,12 +84,6 @@ pub fn is_held(item: &LedgerItem, now: Moment) -> bool {
     unfinished && expires.is_some_and(|expires| expires > now)
 }
 
-/// Whether the execution says that it moved the workload.
-#[must_use]
-pub fn says_moved(execution: &Execution) -> bool {
-    execution.status == "SUCCEEDED" && execution.output["outcome"] == "succeeded"
-}
-
 /// Plays it: the incident with its faults, and then, where that did not move the workload, a person's order without any.
 ///
 /// # Errors
@@ -413,7 +407,7 @@ impl<'a> Director<'a> {
     /// What a person does who was told that the workload was not moved: goes on with what was not concluded, or orders it.
     async fn bring_to_end(&mut self) -> Result<()> {
         let executions = self.stage.orchestrator().executions().await?;
-        if executions.iter().any(says_moved) {
+        if executions.iter().any(Execution::says_moved) {
             return Ok(());
         }
         let unconcluded = of_plan(&self.ledger, "phase") == Some("active");

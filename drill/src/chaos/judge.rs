@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::RUNS_END_WITHIN;
-use super::course::{Course, LedgerLook, generation, is_held, says_moved};
+use super::course::{Course, LedgerLook, generation, is_held};
 use super::hits::Struck;
 use super::schedule::Schedule;
+use crate::execution::Execution;
 use crate::gateway::Call;
 use crate::moment::Moment;
 use crate::stage::{Evidence, Run};
@@ -164,7 +165,7 @@ fn all_ended(course: &Course, evidence: &Evidence) -> Check {
 fn people_told_of_each_end(runs: &[Run]) -> Check {
     let untold = runs.iter().filter_map(|run| {
         let words: &[&str] = match run.execution.status.as_str() {
-            "SUCCEEDED" if says_moved(&run.execution) => &["succeeded"],
+            "SUCCEEDED" if run.execution.says_moved() => &["succeeded"],
             "SUCCEEDED" => &["stood down"],
             _failed => &["FAILED", "superseded", "not concluded"],
         };
@@ -191,7 +192,7 @@ fn nothing_done_without_generation(course: &Course, then: &Evidence) -> Check {
 
 /// Whether an execution of the disturbed part says that it moved the workload.
 fn disturbed_run_moved(course: &Course, evidence: &Evidence) -> bool {
-    course.ordered_again.is_none() && evidence.executions.iter().any(says_moved)
+    course.ordered_again.is_none() && evidence.executions.iter().any(Execution::says_moved)
 }
 
 /// Database, services and traffic are at the target.
@@ -210,7 +211,7 @@ fn brought_to_end(course: &Course, evidence: &Evidence) -> Vec<Check> {
     let last = evidence.executions.last();
     let mut checks = Vec::new();
     if let Some(ordered) = course.ordered_again {
-        let succeeded = last.is_some_and(|last| last.started >= ordered && says_moved(last));
+        let succeeded = last.is_some_and(|last| last.started >= ordered && last.says_moved());
         let found = last.map_or_else(String::new, |last| {
             format!("{}: {} {}", last.name, last.status, last.failure.as_deref().unwrap_or_default())
         });

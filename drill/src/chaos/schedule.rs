@@ -17,8 +17,6 @@ pub const FAULTS: RangeInclusive<usize> = 4..=7;
 pub const LONGEST_DELAY: Duration = Duration::from_secs(6);
 /// The shortest and the longest that an outage lasts, in milliseconds.
 const OUTAGE_MS: RangeInclusive<u64> = 500..=4_000;
-/// The latest beginning of an outage or an act, in milliseconds.
-const LATEST_MS: u64 = 9_000;
 /// When a Region that was lost comes back, in milliseconds.
 const RETURNS_MS: RangeInclusive<u64> = 3_000..=12_000;
 /// The most calls in a row that a fault hits.
@@ -58,6 +56,16 @@ impl Incident {
     #[must_use]
     pub const fn by_alarm(self) -> bool {
         !matches!(self, Self::Switchover)
+    }
+
+    /// The latest beginning of an outage or an act, in milliseconds: as long as the run takes by itself, about.
+    const fn latest_ms(self) -> u64 {
+        match self {
+            Self::Switchover => 2_500,
+            Self::Lost | Self::LostAndBack(_) => 8_000,
+            // It takes until the alarms are given up.
+            Self::FalseAlarm => 10_000,
+        }
     }
 
     /// Whether the primary Region is lost by it.
@@ -356,6 +364,10 @@ impl Function {
             // What it changes is that it starts the execution and tells people.
             Self::HealthProbe if incident.by_alarm() => &[Claim, Gate, Read, Change, Completion],
             Self::HealthProbe => &[Claim, Gate, Read, Completion],
+            // Nothing is to be changed, but everything is checked.
+            Self::PromoteAurora | Self::ScaleEcs | Self::ShiftDns if matches!(incident, Incident::FalseAlarm) => {
+                &[Read]
+            }
             Self::PromoteAurora | Self::ScaleEcs | Self::ShiftDns => &[Claim, Gate, Read, Intent, Change, Completion],
         }
     }
@@ -546,8 +558,8 @@ fn draw_fault(kind: Kind, incident: Incident, random: &mut fastrand::Rng) -> Fau
     let what = draw_what(kind, incident, random);
     let latest_ms = match what {
         // These wait for their calls anyway.
-        What::Calls(..) => LATEST_MS / 3,
-        What::Spell(_) | What::Act(_) => LATEST_MS,
+        What::Calls(..) => incident.latest_ms() / 4,
+        What::Spell(_) | What::Act(_) => incident.latest_ms(),
     };
     let from = Duration::from_millis(random.u64(0..=latest_ms));
     let until = match what {
@@ -583,11 +595,13 @@ fn draw_what(kind: Kind, incident: Incident, random: &mut fastrand::Rng) -> What
 }
 
 fn draw_aim(harm: Harm, incident: Incident, random: &mut fastrand::Rng) -> Aim {
-    let function = pick(random, &Function::ALL);
-    let purposes = function.purposes(incident).iter().copied();
     // A look that was carried out is as good as one that was not.
-    let purposes: Vec<Purpose> = purposes.filter(|purpose| purpose.writes() || !harm.needs_write()).collect();
-    let purpose = pick(random, &purposes);
+    let suits = |purpose: &Purpose| purpose.writes() || !harm.needs_write();
+    let purposes = |function: Function| function.purposes(incident).iter().copied().filter(suits);
+    let functions: Vec<Function> =
+        Function::ALL.into_iter().filter(|function| purposes(*function).next().is_some()).collect();
+    let function = pick(random, &functions);
+    let purpose = pick(random, &purposes(function).collect::<Vec<_>>());
     let operation = match purpose {
         Purpose::Claim | Purpose::Intent | Purpose::Completion => "UpdateItem",
         Purpose::Gate => "GetItem",

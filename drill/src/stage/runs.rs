@@ -108,7 +108,8 @@ impl Stage {
             let times = if by_alarm { (alarmed, alarmed) } else { (execution.started, execution.started) };
             let names_it = |message: &&Message| message.text.contains(execution.failover_id());
             let told = heard.iter().filter(names_it).cloned().collect();
-            self.keep_run(label, times, Some(target), execution, told).await?;
+            let target = execution.says_moved().then_some(target);
+            self.keep_run(label, times, target, execution, told).await?;
         }
         Ok(())
     }
