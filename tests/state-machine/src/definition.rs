@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::errors::{Catcher, Retrier, check_wildcards};
 use crate::fields::Fields;
 use crate::substitute::substitute;
-use crate::template::Template;
+use crate::template::{Readable, Template};
 
 /// A state machine, parsed and checked: every field, type of state and function in it is one that [`crate::run`]
 /// knows, every target of a transition exists, and every variable is assigned somewhere.
@@ -63,10 +63,9 @@ pub(crate) struct Leave {
 pub(crate) enum Kind {
     Pass,
     Task(TaskState),
-    /// Without a match the state's own way out is the default's.
+    /// Without a match the state's own way out counts, which leads to the default.
     Choice {
         rules: Vec<Rule>,
-        has_default: bool,
     },
     Wait {
         seconds: Template,
@@ -168,38 +167,40 @@ impl Reading {
     }
 
     fn state(&mut self, mut fields: Fields, variables: &BTreeSet<String>) -> Result<State, DefinitionError> {
+        let readable = Readable { variables, also: None };
         let kind_path = fields.path("Type");
         let kind_name = fields.text("Type")?;
         let kind = match kind_name.as_str() {
             "Pass" => Kind::Pass,
-            "Task" => Kind::Task(task(&mut fields, variables)?),
-            "Choice" => choice(&mut fields, variables)?,
+            "Task" => Kind::Task(task(&mut fields, readable)?),
+            "Choice" => choice(&mut fields, readable)?,
             "Wait" => Kind::Wait {
-                seconds: seconds(&mut fields, "Seconds", 0, variables)?
+                seconds: seconds(&mut fields, "Seconds", 0, readable)?
                     .ok_or_else(|| DefinitionError::new(&kind_path, "a Wait state without Seconds is not supported"))?,
             },
-            "Parallel" => self.parallel(&mut fields, variables)?,
-            "Map" => self.map(&mut fields, variables)?,
+            "Parallel" => self.parallel(&mut fields, readable)?,
+            "Map" => self.map(&mut fields, readable)?,
             "Succeed" => Kind::Succeed,
             "Fail" => Kind::Fail {
-                error: template(&mut fields, "Error", variables)?,
-                cause: template(&mut fields, "Cause", variables)?,
+                error: template(&mut fields, "Error", readable)?,
+                cause: template(&mut fields, "Cause", readable)?,
             },
             other => return Err(DefinitionError::new(&kind_path, format!("{other} is not supported"))),
         };
-        let (retry, catch) = match kind {
-            Kind::Task(_) | Kind::Parallel { .. } | Kind::Map(_) => {
-                (retriers(&mut fields)?, catchers(&mut fields, variables)?)
-            }
-            _ => (Vec::new(), Vec::new()),
+        let works = matches!(kind, Kind::Task(_) | Kind::Parallel { .. } | Kind::Map(_));
+        let (retry, catch) = if works {
+            (retriers(&mut fields)?, catchers(&mut fields, Readable { also: Some("errorOutput"), ..readable })?)
+        } else {
+            (Vec::new(), Vec::new())
         };
+        let on_exit = Readable { also: works.then_some("result"), ..readable };
         let output = match kind {
             Kind::Fail { .. } => None,
-            _ => template(&mut fields, "Output", variables)?,
+            _ => template(&mut fields, "Output", on_exit)?,
         };
         let assign = match kind {
             Kind::Fail { .. } | Kind::Succeed => None,
-            _ => assign(&mut fields, variables)?,
+            _ => assign(&mut fields, on_exit)?,
         };
         let next = match kind {
             Kind::Fail { .. } | Kind::Succeed => None,
@@ -207,19 +208,15 @@ impl Reading {
             _ => next(&mut fields)?,
         };
         fields.finish()?;
-        let kind = match kind {
-            Kind::Choice { rules, .. } => Kind::Choice { rules, has_default: next.is_some() },
-            other => other,
-        };
         Ok(State { kind, leave: Leave { assign, output, next }, retry, catch })
     }
 
-    fn parallel(&mut self, fields: &mut Fields, variables: &BTreeSet<String>) -> Result<Kind, DefinitionError> {
-        let arguments = template(fields, "Arguments", variables)?;
+    fn parallel(&mut self, fields: &mut Fields, readable: Readable<'_>) -> Result<Kind, DefinitionError> {
+        let arguments = template(fields, "Arguments", readable)?;
         let branches: Vec<Machine> = fields
             .list("Branches")?
             .into_iter()
-            .map(|(path, branch)| self.machine(Fields::of(branch, &path)?, variables))
+            .map(|(path, branch)| self.machine(Fields::of(branch, &path)?, readable.variables))
             .collect::<Result<_, _>>()?;
         if branches.is_empty() {
             return Err(DefinitionError::new(&fields.path("Branches"), "at least one branch was expected"));
@@ -227,9 +224,9 @@ impl Reading {
         Ok(Kind::Parallel { arguments, branches })
     }
 
-    fn map(&mut self, fields: &mut Fields, variables: &BTreeSet<String>) -> Result<Kind, DefinitionError> {
-        let items = template(fields, "Items", variables)?;
-        let item_selector = template(fields, "ItemSelector", variables)?;
+    fn map(&mut self, fields: &mut Fields, readable: Readable<'_>) -> Result<Kind, DefinitionError> {
+        let items = template(fields, "Items", readable)?;
+        let item_selector = template(fields, "ItemSelector", readable)?;
         // 0 places no limit of its own.
         let max_concurrency = match fields.number("MaxConcurrency", 0)?.map(usize::try_from) {
             None | Some(Ok(0) | Err(_)) => MAX_INLINE_CONCURRENCY,
@@ -244,41 +241,44 @@ impl Reading {
             }
             config.finish()?;
         }
-        let processor = self.machine(processor, variables)?;
+        let processor = self.machine(processor, readable.variables)?;
         Ok(Kind::Map(MapState { items, item_selector, max_concurrency, processor }))
     }
 }
 
-fn task(fields: &mut Fields, variables: &BTreeSet<String>) -> Result<TaskState, DefinitionError> {
+fn task(fields: &mut Fields, readable: Readable<'_>) -> Result<TaskState, DefinitionError> {
     let resource = fields.text("Resource")?;
     // A nested execution or job that is waited for would need polling, which nothing here does.
     if !resource.starts_with("arn:") || resource.contains(".sync") {
         return Err(DefinitionError::new(&fields.path("Resource"), format!("{resource} is not supported")));
     }
-    Ok(TaskState {
-        resource,
-        arguments: template(fields, "Arguments", variables)?,
-        timeout_seconds: seconds(fields, "TimeoutSeconds", 1, variables)?,
-        heartbeat_seconds: seconds(fields, "HeartbeatSeconds", 1, variables)?,
-    })
+    let timeout_seconds = seconds(fields, "TimeoutSeconds", 1, readable)?;
+    let heartbeat_seconds = seconds(fields, "HeartbeatSeconds", 1, readable)?;
+    if let (Some(Template::Literal(timeout)), Some(Template::Literal(heartbeat))) =
+        (&timeout_seconds, &heartbeat_seconds)
+        && heartbeat.as_u64() >= timeout.as_u64()
+    {
+        return Err(DefinitionError::new(&fields.path("HeartbeatSeconds"), "less than TimeoutSeconds was expected"));
+    }
+    Ok(TaskState { resource, arguments: template(fields, "Arguments", readable)?, timeout_seconds, heartbeat_seconds })
 }
 
-fn choice(fields: &mut Fields, variables: &BTreeSet<String>) -> Result<Kind, DefinitionError> {
+fn choice(fields: &mut Fields, readable: Readable<'_>) -> Result<Kind, DefinitionError> {
     let mut rules = Vec::new();
     for (path, rule) in fields.list("Choices")? {
         let mut rule = Fields::of(rule, &path)?;
         let condition_path = rule.path("Condition");
-        let condition = Template::parse(rule.required("Condition")?, &condition_path, variables)?;
+        let condition = Template::parse(rule.required("Condition")?, &condition_path, readable)?;
         if !matches!(condition, Template::Expression(_) | Template::Literal(Value::Bool(_))) {
             return Err(DefinitionError::new(&condition_path, "an expression was expected"));
         }
-        rules.push(Rule { condition, leave: leave(&mut rule, variables)? });
+        rules.push(Rule { condition, leave: leave(&mut rule, readable)? });
         rule.finish()?;
     }
     if rules.is_empty() {
         return Err(DefinitionError::new(&fields.path("Choices"), "at least one rule was expected"));
     }
-    Ok(Kind::Choice { rules, has_default: false })
+    Ok(Kind::Choice { rules })
 }
 
 fn retriers(fields: &mut Fields) -> Result<Vec<Retrier>, DefinitionError> {
@@ -292,13 +292,13 @@ fn retriers(fields: &mut Fields) -> Result<Vec<Retrier>, DefinitionError> {
     Ok(retriers)
 }
 
-fn catchers(fields: &mut Fields, variables: &BTreeSet<String>) -> Result<Vec<Catcher>, DefinitionError> {
+fn catchers(fields: &mut Fields, readable: Readable<'_>) -> Result<Vec<Catcher>, DefinitionError> {
     let path = fields.path("Catch");
     let mut catchers = Vec::new();
     for (path, entry) in fields.list("Catch")? {
         let mut entry = Fields::of(entry, &path)?;
         let errors = crate::errors::names(&mut entry)?;
-        catchers.push(Catcher { errors, leave: leave(&mut entry, variables)? });
+        catchers.push(Catcher { errors, leave: leave(&mut entry, readable)? });
         entry.finish()?;
     }
     check_wildcards(catchers.iter().map(|catcher| &catcher.errors), &path)?;
@@ -306,10 +306,10 @@ fn catchers(fields: &mut Fields, variables: &BTreeSet<String>) -> Result<Vec<Cat
 }
 
 /// The way out by a rule or a catcher, which always leads to a state.
-fn leave(fields: &mut Fields, variables: &BTreeSet<String>) -> Result<Leave, DefinitionError> {
+fn leave(fields: &mut Fields, readable: Readable<'_>) -> Result<Leave, DefinitionError> {
     Ok(Leave {
-        assign: assign(fields, variables)?,
-        output: template(fields, "Output", variables)?,
+        assign: assign(fields, readable)?,
+        output: template(fields, "Output", readable)?,
         next: Some(fields.text("Next")?),
     })
 }
@@ -323,17 +323,13 @@ fn next(fields: &mut Fields) -> Result<Option<String>, DefinitionError> {
     }
 }
 
-fn template(
-    fields: &mut Fields,
-    name: &str,
-    variables: &BTreeSet<String>,
-) -> Result<Option<Template>, DefinitionError> {
+fn template(fields: &mut Fields, name: &str, readable: Readable<'_>) -> Result<Option<Template>, DefinitionError> {
     let path = fields.path(name);
-    fields.take(name).map(|value| Template::parse(value, &path, variables)).transpose()
+    fields.take(name).map(|value| Template::parse(value, &path, readable)).transpose()
 }
 
-fn assign(fields: &mut Fields, variables: &BTreeSet<String>) -> Result<Option<Template>, DefinitionError> {
-    match template(fields, "Assign", variables)? {
+fn assign(fields: &mut Fields, readable: Readable<'_>) -> Result<Option<Template>, DefinitionError> {
+    match template(fields, "Assign", readable)? {
         Some(Template::Object(assigned)) if assigned.iter().any(|(name, _)| name == "states") => {
             Err(DefinitionError::new(&fields.path("Assign"), "$states can't be assigned"))
         }
@@ -348,10 +344,10 @@ fn seconds(
     fields: &mut Fields,
     name: &str,
     minimum: u64,
-    variables: &BTreeSet<String>,
+    readable: Readable<'_>,
 ) -> Result<Option<Template>, DefinitionError> {
     let path = fields.path(name);
-    match template(fields, name, variables)? {
+    match template(fields, name, readable)? {
         Some(Template::Literal(value)) if value.as_u64().is_none_or(|seconds| seconds < minimum) => {
             Err(DefinitionError::new(&path, format!("a whole number from {minimum} or an expression was expected")))
         }
@@ -381,7 +377,7 @@ fn check_transitions(
     let mut targets = vec![(start_path.to_owned(), start_at)];
     for (name, state) in states {
         let rules = match &state.kind {
-            Kind::Choice { rules, .. } => rules.as_slice(),
+            Kind::Choice { rules } => rules.as_slice(),
             _ => &[],
         };
         let ways = rules.iter().map(|rule| &rule.leave).chain(state.catch.iter().map(|catcher| &catcher.leave));

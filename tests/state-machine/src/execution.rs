@@ -204,7 +204,7 @@ impl Visit<'_> {
     }
 }
 
-/// Of a Wait state or a timeout: <https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html>
+/// Of a Wait state or a timeout; a task that names none has this one: <https://docs.aws.amazon.com/step-functions/latest/dg/state-task.html>
 const MAX_SECONDS: u64 = 99_999_999;
 
 type Running<'r> = Pin<Box<dyn Future<Output = Result<Value, Failure>> + 'r>>;
@@ -250,7 +250,7 @@ impl<T: Tasks, H: FnMut(Entered)> Execution<'_, T, H> {
         let mut visit = Visit { name, place, scope, states };
         match &state.kind {
             Kind::Pass | Kind::Succeed => visit.leave(&state.leave, "input"),
-            Kind::Choice { rules, has_default } => {
+            Kind::Choice { rules } => {
                 for rule in rules {
                     match visit.evaluate(&rule.condition, "Condition")? {
                         Value::Bool(true) => return visit.leave(&rule.leave, "input"),
@@ -261,7 +261,7 @@ impl<T: Tasks, H: FnMut(Entered)> Execution<'_, T, H> {
                         }
                     }
                 }
-                if !has_default {
+                if state.leave.next.is_none() {
                     let cause = format!("No rule of the state '{name}' matched, and it has no Default.");
                     return Err(Failure::new("States.NoChoiceMatched", cause));
                 }
@@ -335,28 +335,29 @@ impl<T: Tasks, H: FnMut(Entered)> Execution<'_, T, H> {
             Some(template) => visit.evaluate(template, "Arguments")?,
         };
         check_size(&arguments, &format!("What the state '{}' would send", visit.name))?;
-        let limit = |template: &Option<Template>, field| {
-            template.as_ref().map(|template| visit.seconds(template, field, 1)).transpose()
+        let timeout = match &task.timeout_seconds {
+            None => Duration::from_secs(MAX_SECONDS),
+            Some(template) => visit.seconds(template, "TimeoutSeconds", 1)?,
         };
-        let ends_at = limit(&task.timeout_seconds, "TimeoutSeconds")?.map(|limit| Instant::now() + limit);
-        let heartbeat = limit(&task.heartbeat_seconds, "HeartbeatSeconds")?;
+        let heartbeat = match &task.heartbeat_seconds {
+            None => timeout,
+            Some(template) => visit.seconds(template, "HeartbeatSeconds", 1)?,
+        };
+        let ends_at = Instant::now() + timeout;
         attempt.heartbeat();
         let mut work = std::pin::pin!(self.tasks.run(&attempt, &task.resource, arguments));
         loop {
-            let silent_at = heartbeat.map(|interval| attempt.last_heartbeat.get() + interval);
-            let Some(wake_at) = ends_at.into_iter().chain(silent_at).min() else {
-                return work.await.map_err(|error| Failure { error: error.error, cause: error.cause });
-            };
+            let silent_at = attempt.last_heartbeat.get() + heartbeat;
             tokio::select! {
                 biased;
                 result = &mut work => return result.map_err(|error| Failure { error: error.error, cause: error.cause }),
-                () = sleep_until(wake_at) => {}
+                () = sleep_until(ends_at.min(silent_at)) => {}
             }
             let now = Instant::now();
-            if ends_at.is_some_and(|end| end <= now) {
+            if ends_at <= now {
                 return Err(Failure::new(TIMEOUT, ""));
             }
-            if heartbeat.is_some_and(|interval| attempt.last_heartbeat.get() + interval <= now) {
+            if attempt.last_heartbeat.get() + heartbeat <= now {
                 return Err(Failure::new(HEARTBEAT_TIMEOUT, ""));
             }
         }

@@ -29,27 +29,35 @@ const CONTEXT: [&[&str]; 8] = [
     &["Map", "Item"],
 ];
 
+/// What expressions can read at one place of the definition.
+#[derive(Clone, Copy)]
+pub(crate) struct Readable<'r> {
+    /// Those of the machine and of the machines around it.
+    pub(crate) variables: &'r BTreeSet<String>,
+    /// The field that `$states` has here beside `input` and `context`.
+    pub(crate) also: Option<&'static str>,
+}
+
 impl Template {
-    /// `variables` are those that a state can read at this place.
-    pub(crate) fn parse(value: Value, path: &str, variables: &BTreeSet<String>) -> Result<Self, DefinitionError> {
+    pub(crate) fn parse(value: Value, path: &str, readable: Readable<'_>) -> Result<Self, DefinitionError> {
         match value {
-            Value::String(text) => Self::parse_text(text, path, variables),
+            Value::String(text) => Self::parse_text(text, path, readable),
             Value::Array(items) => items
                 .into_iter()
                 .enumerate()
-                .map(|(index, item)| Self::parse(item, &format!("{path}[{index}]"), variables))
+                .map(|(index, item)| Self::parse(item, &format!("{path}[{index}]"), readable))
                 .collect::<Result<_, _>>()
                 .map(Self::List),
             Value::Object(fields) => fields
                 .into_iter()
-                .map(|(name, field)| Ok((name.clone(), Self::parse(field, &format!("{path}.{name}"), variables)?)))
+                .map(|(name, field)| Ok((name.clone(), Self::parse(field, &format!("{path}.{name}"), readable)?)))
                 .collect::<Result<_, _>>()
                 .map(Self::Object),
             literal => Ok(Self::Literal(literal)),
         }
     }
 
-    fn parse_text(text: String, path: &str, variables: &BTreeSet<String>) -> Result<Self, DefinitionError> {
+    fn parse_text(text: String, path: &str, readable: Readable<'_>) -> Result<Self, DefinitionError> {
         let (begins, ends) = (text.trim_start().starts_with("{%"), text.trim_end().ends_with("%}"));
         if !begins && !ends {
             return Ok(Self::Literal(Value::String(text)));
@@ -64,7 +72,7 @@ impl Template {
         let expression =
             Expression::parse(inner.trim()).map_err(|error| DefinitionError::new(path, error.to_string()))?;
         for used in &expression.paths {
-            check_variable(used, variables).map_err(|message| DefinitionError::new(path, message))?;
+            check_variable(used, readable).map_err(|message| DefinitionError::new(path, message))?;
         }
         Ok(Self::Expression(expression))
     }
@@ -102,13 +110,14 @@ fn not_evaluated(expression: &Expression, field: &str, what: &str) -> Failure {
     Failure::new(QUERY, format!("The JSONata expression '{text}' of the field '{field}' {what}."))
 }
 
-fn check_variable(used: &[String], variables: &BTreeSet<String>) -> Result<(), String> {
+fn check_variable(used: &[String], readable: Readable<'_>) -> Result<(), String> {
     let names: Vec<&str> = used.iter().map(String::as_str).collect();
     match names.as_slice() {
-        ["states", "input" | "result" | "errorOutput", ..] => Ok(()),
+        ["states", "input", ..] => Ok(()),
+        ["states", field, ..] if readable.also == Some(*field) => Ok(()),
         ["states", "context", rest @ ..] if CONTEXT.iter().any(|known| rest.starts_with(known)) => Ok(()),
-        ["states", ..] => Err(format!("${} is not supported", names.join("."))),
-        [name, ..] if variables.contains(*name) => Ok(()),
+        ["states", ..] => Err(format!("${} is not supported here", names.join("."))),
+        [name, ..] if readable.variables.contains(*name) => Ok(()),
         _ => Err(format!("${} is assigned nowhere", names.join("."))),
     }
 }
