@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use clap::Parser;
+use drill::chaos::schedule::Schedule;
 use drill::report::Style;
 use drill::scenarios::{self, Scenario};
 
@@ -23,7 +24,7 @@ pub(crate) struct Cli {
     #[arg(long = "scenario", value_name = "NAME", default_value = scenarios::ALL[0].name())]
     scenarios: Vec<String>,
 
-    /// List the scenarios, and play none.
+    /// List the scenarios, or with --chaos the faults of each seed, and play nothing.
     #[arg(long)]
     pub(crate) list: bool,
 
@@ -40,7 +41,7 @@ pub(crate) struct Cli {
     seed: Option<u64>,
 
     /// Disturb a failover with faults drawn from this seed; each repetition adds one to it.
-    #[arg(long, value_name = "SEED", conflicts_with_all = ["scenarios", "seed", "list"])]
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["scenarios", "seed"])]
     chaos: Option<u64>,
 
     /// How often to play each scenario, or how many seeds of chaos.
@@ -88,8 +89,12 @@ impl Cli {
     }
 }
 
-/// The list of scenarios.
-pub(crate) fn list() -> String {
+/// What there is to play.
+pub(crate) fn list(cli: &Cli) -> String {
+    if cli.is_chaos() {
+        let drawn = |seed| format!("seed {seed}\n{}\n", Schedule::draw(seed).in_words());
+        return cli.seeds(cli.first_seed()).map(drawn).collect();
+    }
     let entry = |scenario: &&dyn Scenario| {
         format!("{}\n    {}\n    {}\n", scenario.name(), scenario.does(), scenario.expects())
     };
@@ -133,12 +138,21 @@ mod tests {
         let cli = Cli::parse_from(["drill", "--chaos", "7", "--repeat", "2", "--json", "--keep"]);
         assert!(cli.is_chaos());
         assert_eq!(cli.seeds(cli.first_seed()).collect::<Vec<_>>(), [7, 8]);
-        for clash in [["--scenario", "failback"].as_slice(), &["--seed", "1"], &["--list"]] {
+        for clash in [["--scenario", "failback"].as_slice(), &["--seed", "1"]] {
             let given = ["drill", "--chaos", "7"].iter().chain(clash);
             let refused = Cli::try_parse_from(given).unwrap_err().to_string();
             assert!(refused.contains("--chaos") && refused.contains(clash[0]), "{refused}");
         }
         assert!(Cli::try_parse_from(["drill", "--chaos", "x"]).is_err());
+    }
+
+    #[test]
+    fn the_faults_of_a_seed_can_be_listed() {
+        let list_of = |arguments: &[&str]| list(&Cli::parse_from(["drill", "--list"].iter().chain(arguments)));
+        let listed = list_of(&["--chaos", "7", "--repeat", "2"]);
+        assert!(listed.starts_with("seed 7\n") && listed.contains("\nseed 8\n"), "{listed}");
+        assert!(listed.contains(&Schedule::draw(8).faults[0].to_string()), "{listed}");
+        assert!(list_of(&[]).starts_with("region-loss\n"));
     }
 
     #[test]

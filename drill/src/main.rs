@@ -32,7 +32,7 @@ const BROKEN: u8 = 2;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if cli.list {
-        return write_out(&cli::list());
+        return write_out(&cli::list(&cli));
     }
     let scenarios = match cli.scenarios() {
         Ok(scenarios) => scenarios,

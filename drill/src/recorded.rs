@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
+use crate::chaos::course::{Course, LedgerLook};
 use crate::execution::{Event, Execution};
 use crate::gateway::{Call, Caller, LedgerWrite, Outcome, TraceSegment};
 use crate::listener::Message;
@@ -199,6 +200,23 @@ pub(crate) fn evidence() -> Evidence {
         endpoint_answers: BTreeMap::from([(Site::Primary, false), (Site::Standby, true)]),
         dead_letters: 0,
         traces: traces(),
+    }
+}
+
+/// The course of a schedule under which the run went as if nothing had happened.
+pub(crate) fn course() -> Course {
+    let began = run().begins;
+    let rested = run().execution.stopped.unwrap();
+    Course {
+        began,
+        ceased: rested,
+        rested,
+        ordered_again: None,
+        carried_out: BTreeMap::new(),
+        looks: vec![LedgerLook::default(), LedgerLook::of(&ledger())],
+        disturbed: world_at(Site::Standby, true),
+        disturbed_generation: 1,
+        refused_connections: 2,
     }
 }
 

@@ -91,21 +91,7 @@ pub fn coverage<'a>(struck: impl IntoIterator<Item = &'a Struck>) -> BTreeMap<Ki
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recorded;
-
-    fn course() -> Course {
-        Course {
-            began: Moment::default(),
-            ceased: Moment::default(),
-            rested: Moment::default(),
-            ordered_again: None,
-            carried_out: BTreeMap::new(),
-            looks: Vec::new(),
-            disturbed: recorded::evidence().after,
-            disturbed_generation: 1,
-            refused_connections: 2,
-        }
-    }
+    use crate::recorded::{self, course};
 
     /// A schedule with a fault of this kind.
     fn with(kind: Kind) -> (Schedule, Fault) {

@@ -221,3 +221,213 @@ fn brought_to_end(course: &Course, evidence: &Evidence) -> Vec<Check> {
     checks.push(verdict::plan_concluded(evidence, generation(&evidence.ledger), TARGET));
     checks
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::hits;
+    use super::*;
+    use crate::gateway::Outcome;
+    use crate::listener::Message;
+    use crate::recorded::{self, call_of, course};
+    use crate::state::LedgerItem;
+
+    const OK: Outcome = Outcome::Ok { status: 200 };
+
+    /// A seed whose incident is an alarm's.
+    fn schedule() -> Schedule {
+        (0..100).map(Schedule::draw).find(|schedule| schedule.incident.by_alarm()).expect("an alarm")
+    }
+
+    fn passes(check: fn(&Course, &Evidence) -> Check, change: impl Fn(&mut Course, &mut Evidence)) -> bool {
+        let (mut course, mut evidence) = (course(), recorded::evidence());
+        change(&mut course, &mut evidence);
+        check(&course, &evidence).passed
+    }
+
+    #[test]
+    fn a_run_that_went_as_if_nothing_had_happened_holds_every_check_but_that_a_fault_struck() {
+        let (schedule, course, evidence) = (schedule(), course(), recorded::evidence());
+        let struck = hits::struck(&schedule, &course, &evidence);
+        let failed: Vec<String> = judge(&schedule, &course, &struck, &evidence)
+            .into_iter()
+            .filter(|check| !check.passed)
+            .map(|check| check.claim)
+            .collect();
+        assert_eq!(failed, ["a fault struck"]);
+    }
+
+    #[test]
+    fn a_change_that_was_carried_out_twice_is_seen_whatever_its_caller_learned() {
+        let twice = |operation: &str, applied: bool| {
+            let mut calls = recorded::calls();
+            let mut again = calls.iter().find(|call| call.operation == operation).expect("a call").clone();
+            (again.applied, again.outcome) = (applied, Outcome::AnswerLost);
+            calls.push(again);
+            changed_once(&calls).passed
+        };
+        for operation in ["FailoverGlobalCluster", "RegisterScalableTarget", "UpdateService", SHIFT] {
+            assert!(!twice(operation, true), "{operation}");
+            assert!(twice(operation, false), "{operation} was not carried out");
+        }
+        let mut calls = recorded::calls();
+        calls.push(call_of("promote-aurora", "rds", "SwitchoverGlobalCluster", OK));
+        assert!(!changed_once(&calls).passed, "promoted both ways");
+    }
+
+    #[test]
+    fn traffic_that_was_moved_before_the_promotion_was_seen_and_written_down_is_seen() {
+        let completes = |call: &Call| {
+            let write = call.ledger.as_ref();
+            write.is_some_and(|write| {
+                write.operation_id.contains("#promote-aurora#") && write.status.as_deref() == Some("completed")
+            })
+        };
+        let moved_at = |change: &dyn Fn(&mut Vec<Call>)| {
+            let mut calls = recorded::calls();
+            change(&mut calls);
+            promoted_before_shifted(&calls).passed
+        };
+        assert!(moved_at(&|_| {}));
+        assert!(!moved_at(&|calls| calls.retain(|call| !completes(call))));
+        assert!(!moved_at(&|calls| calls.retain(|call| call.operation != "FailoverGlobalCluster")));
+        assert!(!moved_at(&|calls| {
+            let promoted = calls.iter().find(|call| call.operation == "FailoverGlobalCluster").expect("a call").at;
+            let shift = calls.iter_mut().find(|call| call.operation == SHIFT).expect("a call");
+            shift.at = promoted - Duration::from_millis(1);
+        }));
+        assert!(moved_at(&|calls| calls.retain(|call| call.operation != SHIFT)), "never moved");
+    }
+
+    #[test]
+    fn a_ledger_that_lost_something_is_seen() {
+        let grown = |change: &dyn Fn(&mut Vec<LedgerLook>)| {
+            let mut looks = course().looks;
+            change(&mut looks);
+            ledger_only_grew(&looks, &recorded::calls()).passed
+        };
+        assert!(grown(&|_| {}));
+        assert!(!grown(&|looks| looks.reverse()));
+        assert!(!grown(&|looks| looks.push(LedgerLook { generation: 1, ..LedgerLook::default() })));
+        assert!(!grown(&|looks| {
+            let last = looks.last().expect("a look").clone();
+            looks.push(LedgerLook { generation: 0, ..last });
+        }));
+        assert!(!grown(&|looks| looks.clear()), "nobody looked");
+        let deletes = call_of("health-probe", "dynamodb", "DeleteItem", OK);
+        assert!(!ledger_only_grew(&course().looks, &[deletes]).passed);
+    }
+
+    #[test]
+    fn two_operations_of_one_step_are_seen() {
+        assert!(passes(|_, evidence| one_item_for_each_step(evidence), |_, _| {}));
+        assert!(!passes(
+            |_, evidence| one_item_for_each_step(evidence),
+            |_, evidence| {
+                let mut second = evidence.ledger[0].clone();
+                second.operation_id.push_str("-again");
+                evidence.ledger.push(second);
+            }
+        ));
+    }
+
+    #[test]
+    fn an_alarm_that_started_two_executions_or_none_is_seen() {
+        let started = |change: &dyn Fn(&mut Evidence)| {
+            let mut evidence = recorded::evidence();
+            change(&mut evidence);
+            started_once(&schedule(), &evidence).passed
+        };
+        assert!(started(&|_| {}));
+        assert!(!started(&|evidence| evidence.runs.clear()));
+        assert!(!started(&|evidence| evidence.runs.push(recorded::run())));
+        assert!(started(&|evidence| {
+            let mut continued = recorded::run();
+            continued.execution.name = continued.execution.next_name();
+            evidence.runs.push(continued);
+        }));
+    }
+
+    #[test]
+    fn a_run_that_never_ended_or_ended_late_is_seen() {
+        let ended = all_ended as fn(&Course, &Evidence) -> Check;
+        assert!(passes(ended, |_, _| {}));
+        assert!(!passes(ended, |_, evidence| evidence.executions[0].stopped = None));
+        assert!(!passes(ended, |course, evidence| {
+            let late = course.ceased.plus(RUNS_END_WITHIN + Duration::from_millis(1));
+            evidence.executions[0].stopped = Some(late);
+        }));
+        assert!(!passes(ended, |_, evidence| evidence.executions.clear()));
+    }
+
+    #[test]
+    fn an_end_that_nobody_was_told_of_is_seen() {
+        let told = |status: &str, outcome: &str, subject: &str| {
+            let mut run = recorded::run();
+            run.execution.status = status.to_owned();
+            run.execution.output["outcome"] = outcome.into();
+            run.told = vec![Message { subject: subject.to_owned(), text: String::new() }];
+            people_told_of_each_end(&[run]).passed
+        };
+        assert!(told("SUCCEEDED", "succeeded", "Failover of trading succeeded"));
+        assert!(!told("SUCCEEDED", "succeeded", "Failover of trading started"));
+        assert!(told("SUCCEEDED", "", "Failover of trading stood down"));
+        assert!(told("FAILED", "", "Failover of trading FAILED"));
+        assert!(told("FAILED", "", "Failover superseded: alarm-1"));
+        assert!(!told("FAILED", "", "Failover of trading succeeded"));
+    }
+
+    #[test]
+    fn an_operation_that_is_still_held_is_seen() {
+        let held = |status: &str, after_ms: i64| {
+            let (course, mut evidence) = (course(), recorded::evidence());
+            let expires = (course.rested.as_millis() + after_ms).to_string();
+            evidence.ledger.push(LedgerItem {
+                operation_id: "x#scale-ecs#y".to_owned(),
+                status: status.to_owned(),
+                attributes: [("lease_expires_ms".to_owned(), expires)].into(),
+            });
+            !nothing_held(&course, &evidence).passed
+        };
+        assert!(held("claimed", 1) && held("intent", 1) && held("unknown", 1));
+        assert!(!held("claimed", 0), "its lease has run out");
+        assert!(!held("completed", 1), "it is finished");
+    }
+
+    #[test]
+    fn a_change_before_any_failover_was_admitted_is_seen() {
+        let check = nothing_done_without_generation as fn(&Course, &Evidence) -> Check;
+        assert!(passes(check, |_, _| {}));
+        assert!(!passes(check, |course, _| course.disturbed_generation = 0));
+        assert!(passes(check, |course, evidence| {
+            course.disturbed_generation = 0;
+            evidence.after = evidence.before.clone();
+        }));
+    }
+
+    #[test]
+    fn a_success_has_to_be_true_when_it_is_said_and_an_end_has_to_come_of_it() {
+        let failed = |change: &dyn Fn(&mut Course, &mut Evidence)| {
+            let (mut course, mut evidence) = (course(), recorded::evidence());
+            change(&mut course, &mut evidence);
+            let checks = judge(&schedule(), &course, &[], &evidence);
+            let failed = checks.into_iter().filter(|check| !check.passed).map(|check| check.claim);
+            failed.filter(|claim| claim != "a fault struck").collect::<Vec<_>>()
+        };
+        let lied = failed(&|course, _| course.disturbed = recorded::world_at(Site::Primary, false));
+        assert!(!lied.is_empty() && lied.iter().all(|claim| claim.starts_with("after the faults")), "{lied:?}");
+        let unmoved = failed(&|_, evidence| evidence.after = recorded::world_at(Site::Primary, false));
+        assert!(unmoved.iter().any(|claim| claim.starts_with("at the end")), "{unmoved:?}");
+        let healed = |course: &mut Course, evidence: &mut Evidence| {
+            course.ordered_again = Some(evidence.executions[0].started);
+            course.disturbed = recorded::world_at(Site::Primary, false);
+        };
+        assert!(failed(&healed).is_empty(), "a later run moved it");
+        let unhealed = failed(&|course, evidence| {
+            healed(course, evidence);
+            evidence.executions[0].status = "FAILED".to_owned();
+        });
+        assert!(unhealed.contains(&"the run without faults that followed succeeded".to_owned()), "{unhealed:?}");
+    }
+}
