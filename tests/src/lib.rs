@@ -1,5 +1,6 @@
 //! What the integration tests share: a local AWS to run against, and the toolbox of a function that talks to it.
 
+pub mod hostile;
 pub mod local_lambda;
 pub mod markdown;
 pub mod runbook;

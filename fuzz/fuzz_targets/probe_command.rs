@@ -1,0 +1,4 @@
+#![no_main]
+#![doc = "See `hostile::probe_command`."]
+
+failover_fuzz::target!(probe_command);

@@ -1,0 +1,4 @@
+#![no_main]
+#![doc = "See `hostile::recovery_plan`."]
+
+failover_fuzz::target!(recovery_plan);
