@@ -8,8 +8,14 @@ use super::Answer;
 use super::parameters::only_of_form;
 
 /// The parameters that are simulated.
-const PARAMETERS: [&str; 4] =
-    ["PolicySourceArn", "ActionNames.member.", "ResourceArns.member.", "ContextEntries.member."];
+const PARAMETERS: [&str; 5] = [
+    "PolicySourceArn",
+    "ActionNames.member.",
+    "ResourceArns.member.",
+    // Of an empty list.
+    "ContextEntries",
+    "ContextEntries.member.",
+];
 
 /// Answers a request: whatever is asked is allowed. That the roles permit what the functions do is a matter of the
 /// template, which has tests of its own.

@@ -113,7 +113,10 @@ impl HttpConnector for Lab {
             let answer = {
                 let mut aws = lab.aws();
                 let is_silent = aws.lost.contains(&request.region);
-                (!is_silent).then(|| aws.answer(&request, now))
+                // The table knows its items only.
+                let denied = || Answer::error("AccessDeniedException", "the lab does not describe tables");
+                let of_table = request.operation == "DescribeTable";
+                (!is_silent).then(|| if of_table { denied() } else { aws.answer(&request, now) })
             };
             let Some(answer) = answer else { return std::future::pending().await };
             Ok(match answer {

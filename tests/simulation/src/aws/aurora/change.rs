@@ -76,7 +76,9 @@ impl Aurora {
         if to == self.global_writer {
             return Err(invalid_global_state(&format!("has {} as its primary cluster", target.arn)));
         }
-        if !CHANGEABLE.contains(&target.described_status()) || target.synchronization != "connected" {
+        // Nothing else is under way by now but a detach, which may not show in the cluster's status.
+        let is_ready = CHANGEABLE.contains(&target.described_status()) && target.synchronization == "connected";
+        if self.promotion_is_pending() || !is_ready {
             return Err(invalid_cluster_state(target.id, target.described_status()));
         }
         let source = &self.clusters[self.global_writer];
@@ -174,5 +176,8 @@ fn invalid_global_state(state: &str) -> Answer {
 }
 
 fn invalid_cluster_state(id: &str, status: &str) -> Answer {
-    Answer::error("InvalidDBClusterStateFault", format!("DB cluster {id} is not available, it is {status}"))
+    Answer::error(
+        "InvalidDBClusterStateFault",
+        format!("DB cluster {id} takes no such change now, its status is {status}"),
+    )
 }

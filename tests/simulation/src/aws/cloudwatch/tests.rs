@@ -14,7 +14,7 @@ use crate::workload::{self, COMPOSITE_ALARM, HOME, STANDBY};
 const ENDPOINT: &str = METRIC_ALARMS[0].name;
 const REGION_API: &str = METRIC_ALARMS[1].name;
 const LAG: &str = METRIC_ALARMS[2].name;
-const SEEDS: std::ops::Range<u64> = 0..100;
+const SEEDS: std::ops::Range<u64> = 0..20;
 
 /// Lets time pass, in steps of a second.
 fn pass(aws: &mut Aws, from: u64, to: u64) {
@@ -140,10 +140,9 @@ fn a_state_that_was_set_by_hand_is_delivered_and_stands_until_the_next_evaluatio
 }
 
 fn described(aws: &mut Aws, region: &str, body: Value) -> Value {
-    match answer(aws, &request("cloudwatch", region, "DescribeAlarms", body), at(0)) {
-        Answer::Body(body) => body,
-        refusal => panic!("{refusal:?}"),
-    }
+    let answer = answer(aws, &request("cloudwatch", region, "DescribeAlarms", body), at(0));
+    let Answer::Body(body) = answer else { panic!("{answer:?}") };
+    body
 }
 
 #[test]
@@ -288,7 +287,7 @@ async fn the_real_preflight_finds_nothing_wrong_in_the_world_as_it_begins() {
         ("trigger-alarm-has-data", 3),
         ("role-permits-the-run", 4),
         ("lag-within-the-objective", 1),
-        ("endpoint-serves", 1),
+        ("endpoint-serves", 2),
     ] {
         assert_eq!(of(check), vec!["ok"; times], "{check}: {findings:?}");
     }

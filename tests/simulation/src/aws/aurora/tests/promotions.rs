@@ -67,7 +67,7 @@ fn whenever_describe_shows_a_promotion_as_through_the_target_takes_writes() {
     for seed in SEEDS {
         for kind in KINDS {
             let mut aws = asked(seed, kind);
-            for now in (ASKED_MS..THROUGH_MS).step_by(500).map(at) {
+            for now in (ASKED_MS..THROUGH_MS).step_by(1_000).map(at) {
                 if describe(&mut aws, STANDBY, now).is_promoted(kind, STANDBY) {
                     assert!(writers(&mut aws, now).contains(&STANDBY), "seed {seed} {kind:?} at {now}");
                 }
@@ -82,7 +82,7 @@ fn a_promotion_passes_through_states_that_are_not_its_end() {
         let mut seen = BTreeSet::new();
         for seed in SEEDS {
             let mut aws = asked(seed, kind);
-            for now in (ASKED_MS..THROUGH_MS).step_by(500).map(at) {
+            for now in (ASKED_MS..THROUGH_MS).step_by(1_000).map(at) {
                 let described = describe(&mut aws, STANDBY, now);
                 seen.extend(described.pending);
                 seen.insert(format!("cluster {}", described.cluster));
