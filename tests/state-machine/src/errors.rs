@@ -5,25 +5,35 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::DefinitionError;
 use crate::definition::Leave;
 use crate::fields::Fields;
+use crate::{DefinitionError, TaskError};
 
 /// Why a state failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) error: String,
-    pub(crate) cause: String,
+    /// A timeout has none.
+    pub(crate) cause: Option<String>,
 }
 
 impl Failure {
     pub(crate) fn new(error: &str, cause: impl Into<String>) -> Self {
-        Self { error: error.to_owned(), cause: cause.into() }
+        Self { error: error.to_owned(), cause: Some(cause.into()) }
     }
 
     /// `$states.errorOutput`.
     pub(crate) fn output(&self) -> Value {
-        json!({"Error": self.error, "Cause": self.cause})
+        match &self.cause {
+            None => json!({"Error": self.error}),
+            Some(cause) => json!({"Error": self.error, "Cause": cause}),
+        }
+    }
+}
+
+impl From<TaskError> for Failure {
+    fn from(TaskError { error, cause }: TaskError) -> Self {
+        Self { error, cause: Some(cause) }
     }
 }
 

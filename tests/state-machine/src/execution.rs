@@ -44,7 +44,7 @@ pub enum End {
     Failed {
         /// Its name.
         error: String,
-        /// For people.
+        /// For people; empty where there is none.
         cause: String,
     },
     /// After the definition's own TimeoutSeconds.
@@ -90,7 +90,7 @@ pub async fn run(definition: &Definition, start: Start, tasks: &impl Tasks, hist
     match ended {
         None => End::TimedOut,
         Some(Ok(output)) => End::Succeeded { output },
-        Some(Err(Failure { error, cause })) => End::Failed { error, cause },
+        Some(Err(Failure { error, cause })) => End::Failed { error, cause: cause.unwrap_or_default() },
     }
 }
 
@@ -192,14 +192,10 @@ impl Visit<'_> {
         })
     }
 
-    fn text(&self, template: Option<&Template>, field: &str) -> Result<String, Failure> {
-        match template.map(|template| self.evaluate(template, field)).transpose()? {
-            None => Ok(String::new()),
-            Some(Value::String(text)) => Ok(text),
-            Some(other) => {
-                let cause = format!("The field '{field}' is {other}, not a string.");
-                Err(Failure::new(QUERY, cause))
-            }
+    fn text(&self, template: &Template, field: &str) -> Result<String, Failure> {
+        match self.evaluate(template, field)? {
+            Value::String(text) => Ok(text),
+            other => Err(Failure::new(QUERY, format!("The field '{field}' is {other}, not a string."))),
         }
     }
 }
@@ -272,8 +268,9 @@ impl<T: Tasks, H: FnMut(Entered)> Execution<'_, T, H> {
                 visit.leave(&state.leave, "input")
             }
             Kind::Fail { error, cause } => {
-                let error = visit.text(error.as_ref(), "Error")?;
-                Err(Failure { error, cause: visit.text(cause.as_ref(), "Cause")? })
+                let error = error.as_ref().map(|error| visit.text(error, "Error")).transpose()?;
+                let cause = cause.as_ref().map(|cause| visit.text(cause, "Cause")).transpose()?;
+                Err(Failure { error: error.unwrap_or_default(), cause })
             }
             Kind::Task(_) | Kind::Parallel { .. } | Kind::Map(_) => self.with_retries(state, visit).await,
         }
@@ -350,15 +347,15 @@ impl<T: Tasks, H: FnMut(Entered)> Execution<'_, T, H> {
             let silent_at = attempt.last_heartbeat.get() + heartbeat;
             tokio::select! {
                 biased;
-                result = &mut work => return result.map_err(|error| Failure { error: error.error, cause: error.cause }),
+                result = &mut work => return result.map_err(Failure::from),
                 () = sleep_until(ends_at.min(silent_at)) => {}
             }
             let now = Instant::now();
             if ends_at <= now {
-                return Err(Failure::new(TIMEOUT, ""));
+                return Err(Failure { error: TIMEOUT.to_owned(), cause: None });
             }
             if attempt.last_heartbeat.get() + heartbeat <= now {
-                return Err(Failure::new(HEARTBEAT_TIMEOUT, ""));
+                return Err(Failure { error: HEARTBEAT_TIMEOUT.to_owned(), cause: None });
             }
         }
     }

@@ -29,6 +29,15 @@ async fn is_caught(errors: Value, answer: Answer) -> bool {
     matches!(end, End::Succeeded { .. })
 }
 
+/// In the history of an execution a task that timed out has an error and no cause.
+#[tokio::test(start_paused = true)]
+async fn the_error_output_of_a_timeout_has_no_cause() {
+    let mut states = caught(json!(["States.Timeout"]));
+    states["T"]["Catch"][0]["Output"] = json!("{% $states.errorOutput %}");
+    let (end, _) = drive(&definition(&states), &Script::new().on("T", Answer::Never)).await;
+    assert_eq!(end, End::Succeeded { output: json!({"Error": "States.Timeout"}) });
+}
+
 /// "Retrying after an error": the interval of the n-th retry is IntervalSeconds times BackoffRate to the power n - 1,
 /// at most MaxDelaySeconds.
 #[tokio::test(start_paused = true)]
