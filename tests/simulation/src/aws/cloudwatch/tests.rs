@@ -117,6 +117,23 @@ fn a_replication_that_is_held_up_fires_the_alarm_on_the_lag() {
 }
 
 #[test]
+fn while_the_plan_is_active_elsewhere_the_alarms_on_home_have_no_data() {
+    for seed in SEEDS {
+        let mut aws = Aws::new(seed);
+        pass(&mut aws, 0, 60_000);
+        aws.dynamodb.table.put(json!({
+            "operation_id": { "S": "plan#trading" }, "active_region": { "S": STANDBY }
+        }));
+        pass(&mut aws, 60_000, 600_000);
+        for name in [ENDPOINT, REGION_API] {
+            assert_eq!(aws.cloudwatch.state(name), AlarmState::InsufficientData, "seed {seed} {name}");
+        }
+        assert_eq!(aws.cloudwatch.state(COMPOSITE_ALARM), AlarmState::Ok, "seed {seed}");
+        assert!(alarms_since(&aws, at(0)).is_empty(), "seed {seed}: that starts nothing");
+    }
+}
+
+#[test]
 fn what_a_real_watch_says_counts_instead_of_the_world_and_silence_is_no_data() {
     let mut aws = Aws::new(4);
     pass(&mut aws, 0, 60_000);

@@ -57,6 +57,8 @@ fn asked(aws: &mut Aws, region: &str, operation: &str, fields: &[(&str, &str)], 
 /// What Describe says, as the step reads it.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Described {
+    /// `GlobalCluster.Status`.
+    global: String,
     /// `FailoverState.Status`.
     pending: Option<String>,
     /// The ARN of each member, whether it is the writer, and its synchronisation.
@@ -113,6 +115,7 @@ fn describe(aws: &mut Aws, region: &str, now: Timestamp) -> Described {
     };
     let groups = cluster.descendants().filter(|node| node.has_tag_name("VpcSecurityGroupMembership"));
     Described {
+        global: child(state.parent().expect("a global cluster"), "Status"),
         pending: state.children().find(|node| node.has_tag_name("Status")).map(text),
         members: members.collect(),
         cluster: child(db_cluster, "Status"),

@@ -101,6 +101,20 @@ fn a_promotion_passes_through_states_that_are_not_its_end() {
 }
 
 #[test]
+fn the_global_clusters_status_runs_ahead_of_the_state_at_the_beginning_and_at_the_end() {
+    let (mut at_first, mut at_last) = (0, 0);
+    for seed in SEEDS {
+        let mut aws = asked(seed, Failover);
+        for now in (ASKED_MS..THROUGH_MS).step_by(250).map(at) {
+            let seen = describe(&mut aws, STANDBY, now);
+            at_first += u32::from(seen.global == "failing-over" && seen.pending.as_deref() == Some("pending"));
+            at_last += u32::from(seen.global == "available" && seen.pending.as_deref() == Some("failing-over"));
+        }
+    }
+    assert!(at_first > 0 && at_last > 0, "{at_first} {at_last}");
+}
+
+#[test]
 fn a_change_may_not_show_for_three_seconds_and_shows_then() {
     let mut late = 0;
     for seed in SEEDS {
@@ -230,24 +244,55 @@ fn a_detached_cluster_stands_alone_and_the_old_writer_is_not_told() {
 }
 
 #[test]
-fn a_switchover_that_loses_a_region_is_cancelled_and_the_writer_writes_again() {
+fn a_promotion_that_loses_a_region_it_needs_is_cancelled_and_the_writer_writes_again() {
     for seed in SEEDS {
-        for region in [HOME, STANDBY] {
-            let mut aws = asked(seed, Switchover);
+        for (kind, region) in [(Switchover, HOME), (Switchover, STANDBY), (Failover, STANDBY)] {
+            let what = format!("seed {seed}: {kind:?} without {region}");
+            let mut aws = asked(seed, kind);
             set_lost(&mut aws, region, true, at(ASKED_MS + 4_000));
             let mut states = BTreeSet::new();
             let there = if region == HOME { STANDBY } else { HOME };
+            let end = at(ASKED_MS + 160_000);
             for now in (ASKED_MS..ASKED_MS + 160_000).step_by(1_000).map(at) {
                 states.extend(describe(&mut aws, there, now).pending);
             }
-            let end = at(ASKED_MS + 160_000);
-            assert!(states.contains("cancelling"), "seed {seed} without {region}: {states:?}");
-            assert!(matches!(outcome(&aws), Outcome::Cancelled { .. }), "seed {seed} without {region}");
+            assert!(states.contains("cancelling"), "{what}: {states:?}");
+            assert!(matches!(outcome(&aws), Outcome::Cancelled { .. }), "{what}");
             assert_eq!(aws.aurora.global_writer(), HOME);
             set_lost(&mut aws, region, false, end);
-            assert_eq!(writers(&mut aws, end), [HOME], "seed {seed} without {region}");
-            assert_eq!(aws.aurora.writes().lost, 0, "seed {seed}");
+            assert_eq!(writers(&mut aws, end), [HOME], "{what}");
+            assert_eq!(aws.aurora.writes().lost, 0, "{what}");
+            assert_eq!(code(&promote(&mut aws, kind, STANDBY, end)), "", "{what}: it can be asked for again");
         }
+    }
+}
+
+#[test]
+fn a_switchover_of_a_writer_whose_region_is_lost_is_taken_on_and_never_comes_about() {
+    for seed in SEEDS {
+        let mut aws = Aws::new(seed);
+        aws.advance(at(0));
+        set_lost(&mut aws, HOME, true, at(10_000));
+        order(&mut aws, Switchover, STANDBY, at(20_000)).expect("accepted");
+        aws.advance(at(200_000));
+        assert!(matches!(outcome(&aws), Outcome::Cancelled { .. }), "seed {seed}");
+        assert_eq!(code(&promote(&mut aws, Failover, STANDBY, at(200_000))), "", "seed {seed}");
+        assert_eq!(writers(&mut aws, at(300_000)), [STANDBY], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_switchover_waits_for_a_target_that_is_behind() {
+    for seed in SEEDS {
+        let mut aws = Aws::new(seed);
+        aws.advance(at(0));
+        aws.aurora.hold_replication(STANDBY, true);
+        assert_eq!(code(&promote(&mut aws, Switchover, STANDBY, at(60_000))), "", "seed {seed}");
+        aws.advance(at(125_000));
+        assert_eq!(aws.aurora.global_writer(), HOME, "seed {seed}: it does not have everything");
+        aws.aurora.hold_replication(STANDBY, false);
+        aws.advance(at(170_000));
+        assert_eq!((aws.aurora.global_writer(), aws.aurora.writes().lost), (STANDBY, 0), "seed {seed}");
     }
 }
 
