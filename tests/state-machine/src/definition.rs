@@ -46,8 +46,6 @@ pub(crate) struct Machine {
 pub(crate) struct State {
     pub(crate) kind: Kind,
     pub(crate) leave: Leave,
-    pub(crate) retry: Vec<Retrier>,
-    pub(crate) catch: Vec<Catcher>,
 }
 
 /// What happens on the way out of a state, by a rule or by a catcher.
@@ -62,7 +60,7 @@ pub(crate) struct Leave {
 #[derive(Debug)]
 pub(crate) enum Kind {
     Pass,
-    Task(TaskState),
+    Work(Work),
     /// Without a match the state's own way out counts, which leads to the default.
     Choice {
         rules: Vec<Rule>,
@@ -70,16 +68,26 @@ pub(crate) enum Kind {
     Wait {
         seconds: Template,
     },
-    Parallel {
-        arguments: Option<Template>,
-        branches: Vec<Machine>,
-    },
-    Map(MapState),
     Succeed,
     Fail {
         error: Option<Template>,
         cause: Option<Template>,
     },
+}
+
+/// What has a result, and can be retried and caught.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) kind: WorkKind,
+    pub(crate) retry: Vec<Retrier>,
+    pub(crate) catch: Vec<Catcher>,
+}
+
+#[derive(Debug)]
+pub(crate) enum WorkKind {
+    Task(TaskState),
+    Parallel { arguments: Option<Template>, branches: Vec<Machine> },
+    Map(MapState),
 }
 
 #[derive(Debug)]
@@ -172,14 +180,23 @@ impl Reading {
         let kind_name = fields.text("Type")?;
         let kind = match kind_name.as_str() {
             "Pass" => Kind::Pass,
-            "Task" => Kind::Task(task(&mut fields, readable)?),
+            "Task" => {
+                let kind = WorkKind::Task(task(&mut fields, readable)?);
+                work(kind, &mut fields, readable)?
+            }
+            "Parallel" => {
+                let kind = self.parallel(&mut fields, readable)?;
+                work(kind, &mut fields, readable)?
+            }
+            "Map" => {
+                let kind = self.map(&mut fields, readable)?;
+                work(kind, &mut fields, readable)?
+            }
             "Choice" => choice(&mut fields, readable)?,
             "Wait" => Kind::Wait {
                 seconds: seconds(&mut fields, "Seconds", 0, readable)?
                     .ok_or_else(|| DefinitionError::new(&kind_path, "a Wait state without Seconds is not supported"))?,
             },
-            "Parallel" => self.parallel(&mut fields, readable)?,
-            "Map" => self.map(&mut fields, readable)?,
             "Succeed" => Kind::Succeed,
             "Fail" => Kind::Fail {
                 error: template(&mut fields, "Error", readable)?,
@@ -187,12 +204,7 @@ impl Reading {
             },
             other => return Err(DefinitionError::new(&kind_path, format!("{other} is not supported"))),
         };
-        let works = matches!(kind, Kind::Task(_) | Kind::Parallel { .. } | Kind::Map(_));
-        let (retry, catch) = if works {
-            (retriers(&mut fields)?, catchers(&mut fields, Readable { also: Some("errorOutput"), ..readable })?)
-        } else {
-            (Vec::new(), Vec::new())
-        };
+        let works = matches!(kind, Kind::Work(_));
         let on_exit = Readable { also: works.then_some("result"), ..readable };
         let output = match kind {
             Kind::Fail { .. } => None,
@@ -208,10 +220,10 @@ impl Reading {
             _ => next(&mut fields)?,
         };
         fields.finish()?;
-        Ok(State { kind, leave: Leave { assign, output, next }, retry, catch })
+        Ok(State { kind, leave: Leave { assign, output, next } })
     }
 
-    fn parallel(&mut self, fields: &mut Fields, readable: Readable<'_>) -> Result<Kind, DefinitionError> {
+    fn parallel(&mut self, fields: &mut Fields, readable: Readable<'_>) -> Result<WorkKind, DefinitionError> {
         let arguments = template(fields, "Arguments", readable)?;
         let branches: Vec<Machine> = fields
             .list("Branches")?
@@ -221,10 +233,10 @@ impl Reading {
         if branches.is_empty() {
             return Err(DefinitionError::new(&fields.path("Branches"), "at least one branch was expected"));
         }
-        Ok(Kind::Parallel { arguments, branches })
+        Ok(WorkKind::Parallel { arguments, branches })
     }
 
-    fn map(&mut self, fields: &mut Fields, readable: Readable<'_>) -> Result<Kind, DefinitionError> {
+    fn map(&mut self, fields: &mut Fields, readable: Readable<'_>) -> Result<WorkKind, DefinitionError> {
         let items = template(fields, "Items", readable)?;
         let item_selector = template(fields, "ItemSelector", readable)?;
         // 0 places no limit of its own.
@@ -242,8 +254,13 @@ impl Reading {
             config.finish()?;
         }
         let processor = self.machine(processor, readable.variables)?;
-        Ok(Kind::Map(MapState { items, item_selector, max_concurrency, processor }))
+        Ok(WorkKind::Map(MapState { items, item_selector, max_concurrency, processor }))
     }
+}
+
+fn work(kind: WorkKind, fields: &mut Fields, readable: Readable<'_>) -> Result<Kind, DefinitionError> {
+    let catch = catchers(fields, Readable { also: Some("errorOutput"), ..readable })?;
+    Ok(Kind::Work(Work { kind, retry: retriers(fields)?, catch }))
 }
 
 fn task(fields: &mut Fields, readable: Readable<'_>) -> Result<TaskState, DefinitionError> {
@@ -376,12 +393,12 @@ fn check_transitions(
 ) -> Result<(), DefinitionError> {
     let mut targets = vec![(start_path.to_owned(), start_at)];
     for (name, state) in states {
-        let rules = match &state.kind {
-            Kind::Choice { rules } => rules.as_slice(),
-            _ => &[],
+        let ways: Vec<&Leave> = match &state.kind {
+            Kind::Choice { rules } => rules.iter().map(|rule| &rule.leave).collect(),
+            Kind::Work(work) => work.catch.iter().map(|catcher| &catcher.leave).collect(),
+            _ => Vec::new(),
         };
-        let ways = rules.iter().map(|rule| &rule.leave).chain(state.catch.iter().map(|catcher| &catcher.leave));
-        let next = ways.chain([&state.leave]).filter_map(|leave| leave.next.as_deref());
+        let next = ways.into_iter().chain([&state.leave]).filter_map(|leave| leave.next.as_deref());
         targets.extend(next.map(|next| (format!("{path}.{name}"), next)));
     }
     match targets.iter().find(|(_, target)| !states.contains_key(*target)) {

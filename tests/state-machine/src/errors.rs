@@ -140,10 +140,9 @@ pub(crate) fn check_wildcards<'a>(
 pub(crate) fn matches(names: &[String], failure: &Failure) -> bool {
     let error = failure.error.as_str();
     let timed_out = error == TIMEOUT || error == HEARTBEAT_TIMEOUT;
-    // "Terminal": only its own name catches the one, and nothing the other.
+    // "Terminal": only its own name catches the one, and nothing the other, since no entry may name it.
     let terminal = error == DATA_LIMIT || error == RUNTIME;
     names.iter().any(|name| match name.as_str() {
-        _ if error == RUNTIME => false,
         ALL => !terminal,
         TIMEOUT => timed_out,
         TASK_FAILED => !terminal && !timed_out,

@@ -12,7 +12,7 @@ use futures_util::stream;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::definition::{Definition, Kind, Leave, Machine, MapState, State, TaskState};
+use crate::definition::{Definition, Kind, Leave, Machine, MapState, State, TaskState, Work, WorkKind};
 use crate::errors::{Failure, HEARTBEAT_TIMEOUT, QUERY, RUNTIME, TIMEOUT, matches};
 use crate::limits::{HistoryEvents, check_size};
 use crate::task::{Task, Tasks};
@@ -129,18 +129,6 @@ impl<'s> Scope<'s> {
     }
 }
 
-/// What expressions of a state see: `$states` and the variables.
-struct View<'v> {
-    states: &'v Value,
-    scope: &'v Scope<'v>,
-}
-
-impl View<'_> {
-    fn evaluate(&self, template: &Template, field: &str) -> Result<Value, Failure> {
-        template.evaluate(field, &|name| if name == "states" { Some(self.states) } else { self.scope.get(name) })
-    }
-}
-
 /// A state that is left.
 struct Left<'d> {
     assigned: Map<String, Value>,
@@ -159,7 +147,7 @@ struct Visit<'v> {
 
 impl Visit<'_> {
     fn evaluate(&self, template: &Template, field: &str) -> Result<Value, Failure> {
-        View { states: &self.states, scope: self.scope }.evaluate(template, field)
+        template.evaluate(field, &|name| if name == "states" { Some(&self.states) } else { self.scope.get(name) })
     }
 
     fn input(&self) -> Value {
@@ -200,7 +188,8 @@ impl Visit<'_> {
     }
 }
 
-/// Of a Wait state or a timeout; a task that names none has this one: <https://docs.aws.amazon.com/step-functions/latest/dg/state-task.html>
+/// Of a Wait state or a timeout; a task that names none has this one.
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/state-task.html>
 const MAX_SECONDS: u64 = 99_999_999;
 
 type Running<'r> = Pin<Box<dyn Future<Output = Result<Value, Failure>> + 'r>>;
@@ -242,7 +231,9 @@ impl<T: Tasks, H: FnMut(Entered)> Execution<'_, T, H> {
         let at_ms = self.now_ms();
         let path = format!("{}{name}", place.path);
         (self.history.borrow_mut())(Entered { at_ms, state: name.to_owned(), path });
-        let states = json!({"input": input, "context": self.context(name, at_ms, place)});
+        // Not by json!, which copies: an input may be large.
+        let context = self.context(name, at_ms, place);
+        let states = Value::Object(Map::from_iter([("input".to_owned(), input), ("context".to_owned(), context)]));
         let mut visit = Visit { name, place, scope, states };
         match &state.kind {
             Kind::Pass | Kind::Succeed => visit.leave(&state.leave, "input"),
@@ -272,21 +263,26 @@ impl<T: Tasks, H: FnMut(Entered)> Execution<'_, T, H> {
                 let cause = cause.as_ref().map(|cause| visit.text(cause, "Cause")).transpose()?;
                 Err(Failure { error: error.unwrap_or_default(), cause })
             }
-            Kind::Task(_) | Kind::Parallel { .. } | Kind::Map(_) => self.with_retries(state, visit).await,
+            Kind::Work(work) => self.with_retries(work, &state.leave, visit).await,
         }
     }
 
-    async fn with_retries<'d>(&self, state: &'d State, mut visit: Visit<'_>) -> Result<Left<'d>, Failure> {
-        let mut retries = vec![0; state.retry.len()];
+    async fn with_retries<'d>(
+        &self,
+        work: &'d Work,
+        leave: &'d Leave,
+        mut visit: Visit<'_>,
+    ) -> Result<Left<'d>, Failure> {
+        let mut retries = vec![0; work.retry.len()];
         loop {
-            let failure = match self.attempt(state, &mut visit).await {
+            let failure = match self.attempt(&work.kind, leave, &mut visit).await {
                 Ok(left) => return Ok(left),
                 Err(failure) => failure,
             };
             if let Some(states) = visit.states.as_object_mut() {
                 states.remove("result");
             }
-            let first = state.retry.iter().zip(&mut retries).find(|(retrier, _)| matches(&retrier.errors, &failure));
+            let first = work.retry.iter().zip(&mut retries).find(|(retrier, _)| matches(&retrier.errors, &failure));
             if let Some((retrier, made)) = first
                 && *made < retrier.max_attempts
             {
@@ -297,7 +293,7 @@ impl<T: Tasks, H: FnMut(Entered)> Execution<'_, T, H> {
                 visit.states["context"]["State"]["RetryCount"] = Value::from(retry_count);
                 continue;
             }
-            let Some(catcher) = state.catch.iter().find(|catcher| matches(&catcher.errors, &failure)) else {
+            let Some(catcher) = work.catch.iter().find(|catcher| matches(&catcher.errors, &failure)) else {
                 return Err(failure);
             };
             visit.states["errorOutput"] = failure.output();
@@ -306,16 +302,15 @@ impl<T: Tasks, H: FnMut(Entered)> Execution<'_, T, H> {
     }
 
     /// An error of any part of it, the evaluation of Assign and Output included, is the state's.
-    async fn attempt<'d>(&self, state: &'d State, visit: &mut Visit<'_>) -> Result<Left<'d>, Failure> {
-        let result = match &state.kind {
-            Kind::Task(task) => self.task(task, visit).await?,
-            Kind::Parallel { arguments, branches } => self.parallel(arguments.as_ref(), branches, visit).await?,
-            Kind::Map(map) => self.map(map, visit).await?,
-            _ => visit.input(),
+    async fn attempt<'d>(&self, work: &WorkKind, leave: &'d Leave, visit: &mut Visit<'_>) -> Result<Left<'d>, Failure> {
+        let result = match work {
+            WorkKind::Task(task) => self.task(task, visit).await?,
+            WorkKind::Parallel { arguments, branches } => self.parallel(arguments.as_ref(), branches, visit).await?,
+            WorkKind::Map(map) => self.map(map, visit).await?,
         };
         check_size(&result, &format!("The result of the state '{}'", visit.name))?;
         visit.states["result"] = result;
-        visit.leave(&state.leave, "result")
+        visit.leave(leave, "result")
     }
 
     async fn task(&self, task: &TaskState, visit: &mut Visit<'_>) -> Result<Value, Failure> {

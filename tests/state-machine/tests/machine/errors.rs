@@ -138,6 +138,7 @@ async fn error_names_match_as_documented() {
     assert!(is_caught(json!(["States.DataLimitExceeded"]), too_much()).await);
     assert!(!is_caught(json!(["States.ALL"]), failed("States.Runtime")).await);
     assert!(is_caught(json!(["States.TaskFailed"]), failed("A")).await);
+    assert!(!is_caught(json!(["States.TaskFailed"]), too_much()).await);
     assert!(!is_caught(json!(["States.TaskFailed"]), Answer::Never).await);
     assert!(is_caught(json!(["States.Timeout"]), Answer::Never).await);
     assert!(!is_caught(json!(["States.HeartbeatTimeout"]), Answer::Never).await);
