@@ -9,7 +9,7 @@ use crate::aws::{cloudwatch, ecs, route53};
 use crate::chance::Chance;
 use crate::faults::{Fault, Kind};
 use crate::lambda;
-use crate::play::{Play, Scenario};
+use crate::play::{FIRST_MS, Play, Scenario};
 use crate::workload::{ECS_CLUSTER, HOME, RECORD, SERVICES, STANDBY};
 use crate::world::{Shared, ms};
 
@@ -71,7 +71,9 @@ fn scenario(world: &Shared, scenario: Scenario, begins: u64, chance: &mut Chance
         }
         Scenario::Superseded => {
             order("ordered", begins, manual("switchover", STANDBY));
-            order("anew", begins + chance.between(60_000, 250_000), manual("switchover", STANDBY));
+            let anew = FIRST_MS + chance.between(0, 30_000);
+            order("anew", anew, manual("switchover", STANDBY));
+            order("back", anew + chance.between(100_000, 140_000), manual("switchover", HOME));
         }
     }
 }
@@ -113,7 +115,6 @@ fn set_lost(world: &Shared, lost: bool) {
     } else {
         world.aws.lost.remove(HOME);
     }
-    world.monitor.may_overlap = true;
     world.note("the world", format!("{HOME} {}", if lost { "is lost" } else { "is back" }));
 }
 
@@ -137,7 +138,6 @@ fn interfere(world: &Shared, index: usize, fault: Fault, chance: &mut Chance) {
                 set_lost(&world, false);
             }
             Kind::Partition(region) => {
-                world.lock().monitor.may_overlap = true;
                 world.lock().note("the world", format!("{region} cannot be reached"));
             }
             Kind::SecondExecution => {

@@ -11,6 +11,7 @@
 )]
 
 pub mod aws;
+pub mod batch;
 pub mod caller;
 pub mod chance;
 pub mod director;

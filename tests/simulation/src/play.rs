@@ -3,8 +3,11 @@
 use std::fmt;
 
 use crate::chance::Chance;
-use crate::faults::{self, Fault};
+use crate::faults::{self, Calls, Fault, Kind};
 use crate::variant::Variant;
+
+/// The first minute of a run, in milliseconds.
+pub const FIRST_MS: u64 = 60_000;
 
 /// What a run is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,8 +26,8 @@ pub enum Scenario {
     FalseAlarm,
     /// A person asks for a dry run.
     DryRun,
-    /// A promotion is denied until people give up on the failover; another one is ordered, and what is left of the first
-    /// one comes late.
+    /// A promotion is denied, and the failover fails; another one is ordered, and one back home, and what is left of the
+    /// first comes late.
     Superseded,
 }
 
@@ -40,6 +43,24 @@ impl Scenario {
         Self::DryRun,
         Self::Superseded,
     ];
+
+    /// The faults that belong to it.
+    fn faults(self, chance: &mut Chance) -> Vec<Fault> {
+        let at_first = |kind| Fault { kind, from_ms: 0, until_ms: FIRST_MS, permille: 1000 };
+        match self {
+            Self::Superseded => vec![
+                at_first(Kind::Denied(Calls::Changes)),
+                at_first(Kind::Twin("promote-aurora", chance.between(FIRST_MS, 6 * FIRST_MS))),
+            ],
+            Self::RegionLoss
+            | Self::RegionLossAndReturn
+            | Self::OrderedFailover
+            | Self::Switchover
+            | Self::ThereAndBack
+            | Self::FalseAlarm
+            | Self::DryRun => Vec::new(),
+        }
+    }
 }
 
 /// One run.
@@ -70,7 +91,15 @@ impl Play {
             87..90 => Scenario::DryRun,
             _ => Scenario::Superseded,
         };
-        Self { seed, scenario, faults: faults::draw(seed), variant: None }
+        let mut faults = scenario.faults(&mut chance);
+        faults.extend(faults::draw(seed));
+        Self { seed, scenario, faults, variant: None }
+    }
+
+    /// A scenario in which nothing goes wrong but what it is about.
+    #[must_use]
+    pub fn undisturbed(seed: u64, scenario: Scenario) -> Self {
+        Self { seed, scenario, faults: scenario.faults(&mut Chance::of(seed, "scenario")), variant: None }
     }
 }
 

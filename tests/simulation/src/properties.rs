@@ -38,15 +38,14 @@ pub struct Monitor {
     completed: BTreeMap<String, Map<String, Value>>,
     /// When each generation was first seen.
     generations: BTreeMap<u64, Timestamp>,
-    promotions: BTreeMap<String, u32>,
+    /// Which of the accepted promotions was each failover's last, by its number from 1.
+    promotions: BTreeMap<String, usize>,
     /// Where traffic was pointed to last, and by when the database there has to be available.
     to_be_available: Option<(&'static str, Timestamp)>,
     /// Whether a person has changed the workload by hand: then what the workload looks like is theirs to answer for.
     pub by_hand: bool,
-    /// Whether Aurora may have failed to fence a writer that cannot be reached: it promises only its best.
-    /// Source: <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html>
-    pub may_overlap: bool,
     violations: Vec<String>,
+    violated: BTreeSet<&'static str>,
     /// The codes and statuses that invocations ended with.
     pub reached: BTreeSet<String>,
 }
@@ -59,8 +58,11 @@ impl Monitor {
     }
 
     /// Notes a violation.
-    pub fn violated(&mut self, property: &str, detail: &str) {
-        self.violations.push(format!("{property}: {detail}"));
+    pub fn violated(&mut self, property: &'static str, detail: &str) {
+        // Once is enough: what is broken for a second mostly stays so.
+        if self.violated.insert(property) {
+            self.violations.push(format!("{property}: {detail}"));
+        }
     }
 
     /// An invocation begins.
@@ -130,16 +132,22 @@ impl Monitor {
         if ["FailoverGlobalCluster", "SwitchoverGlobalCluster", "RemoveFromGlobalCluster"]
             .contains(&request.operation.as_str())
         {
-            let failover = caller.failover.clone().unwrap_or_default();
-            let accepted = self.promotions.entry(failover.clone()).or_default();
-            *accepted += 1;
-            let accepted = *accepted;
-            if accepted > 1 {
-                self.violated("a failover promotes once", &format!("{failover}: {accepted} promotions accepted"));
-            }
+            self.promoted(aws, caller);
         }
         if request.operation == "ChangeResourceRecordSets" {
             self.traffic(aws, caller, now);
+        }
+    }
+
+    /// A promotion was accepted. Aurora cancels a switchover that it cannot carry out; then it may be sent again.
+    fn promoted(&mut self, aws: &Aws, caller: &Caller) {
+        let failover = caller.failover.clone().unwrap_or_default();
+        let accepted = aws.aurora.accepted_promotions().len();
+        if let Some(earlier) = self.promotions.insert(failover.clone(), accepted)
+            && let Some(promotion) = aws.aurora.accepted_promotions().get(earlier.saturating_sub(1))
+            && !matches!(promotion.outcome, aurora::Outcome::Cancelled { .. })
+        {
+            self.violated("a failover promotes once", &format!("{failover}: {promotion:?} and another one"));
         }
     }
 
@@ -171,7 +179,7 @@ impl Monitor {
             }
         }
         let writers = aurora::writers(aws, now);
-        if writers.len() > 1 && !self.by_hand && !self.may_overlap {
+        if writers.len() > 1 && !self.by_hand && !aws.aurora.writers_may_overlap() {
             let detail = format!("at {now}: {}", writers.join(" and "));
             self.violated("one Region at most is a writer", &detail);
         }
@@ -181,13 +189,15 @@ impl Monitor {
         let table = &aws.dynamodb.table;
         for key in &self.keys {
             if table.item(key).is_none() {
-                self.violations.push(format!("no record is ever deleted: {key} is gone, after a call of {caller}"));
+                let detail = format!("{key} is gone, after a call of {caller}");
+                self.violated("no record is ever deleted", &detail);
                 return;
             }
         }
         for (key, before) in &self.completed {
             if table.item(key).as_ref().and_then(Value::as_object) != Some(before) {
-                self.violations.push(format!("a completed operation stays as it is: {key} was changed by {caller}"));
+                let detail = format!("{key} was changed by {caller}");
+                self.violated("a completed operation stays as it is", &detail);
                 return;
             }
         }

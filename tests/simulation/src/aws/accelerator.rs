@@ -148,3 +148,84 @@ fn region_of(arn: &str) -> Option<&'static str> {
 fn unknown(group: &str) -> Answer {
     Answer::error("EndpointGroupNotFoundException", format!("There is no endpoint group {group}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use failover::contract::Severity;
+
+    use super::*;
+    use crate::aws::lab::{at, code, request};
+    use crate::aws::steps::Steps;
+
+    fn ask(aws: &mut Aws, operation: &str, body: Value, ms: u64) -> Answer {
+        aws.answer(&request("globalaccelerator", CONTROL_PLANE, operation, body), at(ms))
+    }
+
+    #[test]
+    fn a_dial_that_was_turned_shows_at_once_and_is_deployed_within_ninety_seconds() {
+        for seed in 0..60 {
+            let mut aws = Aws::new(seed);
+            let group = json!({ "EndpointGroupArn": endpoint_group(STANDBY) });
+            let mut turned = group.clone();
+            turned["TrafficDialPercentage"] = json!(100.0);
+            assert!(ask(&mut aws, "UpdateEndpointGroup", turned, 0).is_success());
+            let Answer::Body(seen) = ask(&mut aws, "DescribeEndpointGroup", group, 1) else { panic!("a group") };
+            assert_eq!(seen["EndpointGroup"]["TrafficDialPercentage"], 100.0);
+            let mut status = |ms| {
+                let Answer::Body(seen) = ask(&mut aws, "DescribeAccelerator", json!({ "AcceleratorArn": arn() }), ms)
+                else {
+                    panic!("an accelerator")
+                };
+                seen["Accelerator"]["Status"].clone()
+            };
+            assert_eq!([status(1_999), status(90_000)], ["IN_PROGRESS", "DEPLOYED"], "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_or_no_percentage_is_refused() {
+        let mut aws = Aws::new(1);
+        let group = json!({ "EndpointGroupArn": "arn:none", "TrafficDialPercentage": 1.0 });
+        let too_much = json!({ "EndpointGroupArn": endpoint_group(HOME), "TrafficDialPercentage": 101.0 });
+        let elsewhere = json!({ "AcceleratorArn": "arn:none" });
+        for (operation, body, expected) in [
+            ("UpdateEndpointGroup", group, "EndpointGroupNotFoundException"),
+            ("UpdateEndpointGroup", too_much, "InvalidArgumentException"),
+            ("DescribeAccelerator", elsewhere, "AcceleratorNotFoundException"),
+        ] {
+            assert_eq!(code(&ask(&mut aws, operation, body, 0)), expected);
+        }
+        assert!(aws.accelerator.changes().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_real_step_turns_the_dials_there_and_back() {
+        for seed in 0..60 {
+            Steps::with(seed, async |steps| {
+                for (failover, target, other) in [("f1", STANDBY, HOME), ("f2", HOME, STANDBY)] {
+                    let request =
+                        json!({ "run": { "failover_id": failover }, "target_region": target, "traffic": traffic() });
+                    steps.settle("shift-dns", request).await.expect("moved");
+                    steps.aws(|aws, now| {
+                        let expected = BTreeMap::from([(target, 100.0), (other, 0.0)]);
+                        assert_eq!(aws.accelerator.dials(), &expected, "seed {seed}");
+                        assert!(aws.accelerator.is_deployed(now), "seed {seed}");
+                    });
+                }
+                assert_eq!(steps.aws(|aws, _| aws.accelerator.changes().len()), 4, "seed {seed}");
+            })
+            .await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_real_preflight_finds_the_accelerator_and_its_groups() {
+        Steps::with(1, async |steps| {
+            let findings = steps.check("shift-dns", json!({ "target_region": STANDBY, "traffic": traffic() })).await;
+            assert!(findings.iter().all(|finding| finding.severity == Severity::Ok), "{findings:?}");
+            let groups = findings.iter().filter(|finding| finding.check == "endpoint-group-exists").count();
+            assert_eq!(groups, 2, "{findings:?}");
+        })
+        .await;
+    }
+}

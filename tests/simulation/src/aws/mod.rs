@@ -16,6 +16,8 @@ pub mod routing_control;
 pub mod s3;
 pub mod sns;
 pub mod states;
+#[cfg(test)]
+mod steps;
 
 use std::collections::BTreeSet;
 

@@ -191,3 +191,116 @@ fn unknown(arn: &str) -> Answer {
 fn conflict(message: &str) -> Answer {
     Answer::Error { status: 409, code: "ConflictException".to_owned(), message: message.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use failover::contract::Severity;
+
+    use super::*;
+    use crate::aws::lab::{at, code, request};
+    use crate::aws::route53::CONTROLLED_RECORD;
+    use crate::aws::steps::Steps;
+
+    fn ask(aws: &mut Aws, endpoint: &str, operation: &str, body: &Value, ms: u64) -> Answer {
+        let request = Request {
+            host: format!("host-{endpoint}.{endpoint}.example.com"),
+            ..request("route53-recovery-cluster", endpoint, operation, body.clone())
+        };
+        loop {
+            let answer = aws.answer(&request, at(ms));
+            if code(&answer) != "EndpointTemporarilyUnavailableException" {
+                return answer;
+            }
+        }
+    }
+
+    fn set(states: &[(&str, &str)]) -> Value {
+        let entry = |(arn, state): &(&str, &str)| json!({ "RoutingControlArn": arn, "RoutingControlState": state });
+        json!({ "UpdateRoutingControlStateEntries": states.iter().map(entry).collect::<Vec<_>>() })
+    }
+
+    const UPDATE: &str = "UpdateRoutingControlStates";
+
+    #[test]
+    fn what_one_endpoint_took_shows_at_every_other_one_within_two_seconds() {
+        let mut lagging = 0;
+        for seed in 0..60 {
+            let mut aws = Aws::new(seed);
+            let moved = set(&[(&control(STANDBY), "On"), (&control(HOME), "Off")]);
+            assert!(ask(&mut aws, "us-west-2", UPDATE, &moved, 10_000).is_success());
+            let get = json!({ "RoutingControlArn": control(STANDBY) });
+            let mut state = |endpoint, ms| {
+                let Answer::Body(answer) = ask(&mut aws, endpoint, "GetRoutingControlState", &get, ms) else {
+                    panic!("a state")
+                };
+                answer["RoutingControlState"].clone()
+            };
+            for endpoint in ENDPOINTS {
+                lagging += u32::from(state(endpoint, 10_001) == "Off");
+                assert_eq!(state(endpoint, 12_000), "On", "seed {seed}");
+            }
+        }
+        assert!(lagging > 0);
+    }
+
+    #[test]
+    fn the_safety_rule_refuses_a_change_soon_after_another_and_one_that_leaves_none_on_unless_overridden() {
+        let mut aws = Aws::new(1);
+        let none = set(&[(&control(HOME), "Off")]);
+        assert_eq!(code(&ask(&mut aws, "eu-west-1", UPDATE, &none, 0)), "ConflictException");
+        let both = set(&[(&control(STANDBY), "On")]);
+        assert!(ask(&mut aws, "eu-west-1", UPDATE, &both, 0).is_success());
+        assert_eq!(code(&ask(&mut aws, "us-east-1", UPDATE, &none, 4_999)), "ConflictException");
+        assert!(ask(&mut aws, "us-east-1", UPDATE, &none, 5_000).is_success());
+        assert_eq!(aws.routing_control.on(), [STANDBY]);
+        let mut forced = set(&[(&control(STANDBY), "Off")]);
+        forced["SafetyRulesToOverride"] = json!([safety_rule()]);
+        assert!(ask(&mut aws, "us-east-1", UPDATE, &forced, 6_000).is_success());
+        assert!(aws.routing_control.on().is_empty());
+    }
+
+    #[test]
+    fn an_update_that_names_an_unknown_control_changes_nothing() {
+        let mut aws = Aws::new(1);
+        let entries = set(&[(&control(STANDBY), "On"), ("arn:unknown", "Off")]);
+        assert_eq!(code(&ask(&mut aws, "eu-west-1", UPDATE, &entries, 0)), "ResourceNotFoundException");
+        assert_eq!(aws.routing_control.on(), [HOME]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_real_step_moves_the_traffic_there_and_back_by_the_controls() {
+        for seed in 0..60 {
+            Steps::with(seed, async |steps| {
+                for (failover, target) in [("f1", STANDBY), ("f2", HOME)] {
+                    let request =
+                        json!({ "run": { "failover_id": failover }, "target_region": target, "traffic": traffic() });
+                    steps.settle("shift-dns", request).await.expect("moved");
+                    steps.pass(5).await;
+                    steps.aws(|aws, now| {
+                        assert_eq!(aws.routing_control.on(), [target], "seed {seed}");
+                        let answers = aws.route53.answers(CONTROLLED_RECORD, "AAAA", now);
+                        assert_eq!(answers, BTreeSet::from([target]), "seed {seed}");
+                    });
+                }
+                assert_eq!(steps.aws(|aws, _| aws.routing_control.changes().len()), 2, "seed {seed}");
+            })
+            .await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_real_preflight_reads_every_control() {
+        for seed in 0..20 {
+            Steps::with(seed, async |steps| {
+                let request = json!({ "target_region": STANDBY, "traffic": traffic() });
+                let findings = steps.check("shift-dns", request).await;
+                let blocks = |finding: &&failover::contract::Finding| finding.severity == Severity::Blocker;
+                assert_eq!(findings.iter().find(blocks), None, "seed {seed}");
+                assert!(steps.aws(|aws, _| aws.routing_control.changes().is_empty()));
+            })
+            .await;
+        }
+    }
+}

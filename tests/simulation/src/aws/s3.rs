@@ -167,3 +167,102 @@ fn described(object: &Object) -> Answer {
     let modified = seconds.fmt(Format::HttpDate).expect("a date after 1970");
     Answer::Headers(vec![("last-modified".to_owned(), modified)])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use failover::contract::Severity;
+
+    use super::*;
+    use crate::aws::lab::{at, code, request};
+    use crate::aws::route53::SWITCHED_RECORD;
+    use crate::aws::steps::Steps;
+    use crate::workload::HOME;
+
+    fn object(operation: &str, headers: &[(&str, &str)]) -> Request {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Request {
+            host: format!("{BUCKET}.s3.{STANDBY}.amazonaws.com"),
+            path: format!("/{KEY}?x-id={operation}"),
+            headers: headers.collect(),
+            ..request("s3", STANDBY, operation, json!("note"))
+        }
+    }
+
+    fn put() -> Request {
+        object("PutObject", &[("if-none-match", "*"), ("x-amz-expected-bucket-owner", ACCOUNT)])
+    }
+
+    #[test]
+    fn an_object_that_is_there_is_not_overwritten_and_deleting_it_again_changes_nothing() {
+        let mut aws = Aws::new(1);
+        assert_eq!(code(&aws.answer(&object("HeadObject", &[]), at(0))), "NotFound");
+        assert!(aws.answer(&put(), at(1_500)).is_success());
+        assert_eq!(code(&aws.answer(&put(), at(2_000))), "PreconditionFailed");
+        let modified = ("last-modified".to_owned(), "Sat, 21 Nov 2026 04:00:01 GMT".to_owned());
+        assert_eq!(aws.answer(&object("HeadObject", &[]), at(3_000)), Answer::Headers(vec![modified]));
+        for _ in 0..2 {
+            assert!(aws.answer(&object("DeleteObject", &[]), at(4_000)).is_success());
+        }
+        let written: Vec<bool> = aws.s3.changes().iter().map(|change| change.written).collect();
+        assert_eq!(written, [true, false]);
+    }
+
+    #[test]
+    fn a_bucket_that_is_missing_elsewhere_or_anothers_is_refused() {
+        let mut aws = Aws::new(1);
+        let missing = Request { host: "none.s3.eu-west-1.amazonaws.com".to_owned(), ..put() };
+        let elsewhere = Request { region: HOME.to_owned(), ..put() };
+        let anothers = object("PutObject", &[("x-amz-expected-bucket-owner", "210987654321")]);
+        for (request, expected) in
+            [(missing, "NoSuchBucket"), (elsewhere, "PermanentRedirect"), (anothers, "AccessDenied")]
+        {
+            assert_eq!(code(&aws.answer(&request, at(0))), expected);
+        }
+        assert!(aws.s3.object().is_none());
+    }
+
+    #[test]
+    fn a_lost_standby_region_gives_the_traffic_back_to_the_primary() {
+        let mut aws = Aws::new(1);
+        aws.ecs.policies = false;
+        aws.advance(at(0));
+        set_by_hand(&mut aws, true, at(1_000));
+        aws.advance(at(31_000));
+        assert_eq!(aws.route53.answers(SWITCHED_RECORD, "AAAA", at(31_000)), BTreeSet::from([STANDBY]));
+        aws.lost.insert(STANDBY.to_owned());
+        aws.advance(at(62_000));
+        assert_eq!(aws.route53.answers(SWITCHED_RECORD, "AAAA", at(62_000)), BTreeSet::from([HOME]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_real_step_moves_the_traffic_there_and_back_by_the_object() {
+        for seed in 0..60 {
+            Steps::with(seed, async |steps| {
+                for (failover, target) in [("f1", STANDBY), ("f2", HOME)] {
+                    let request =
+                        json!({ "run": { "failover_id": failover }, "target_region": target, "traffic": traffic() });
+                    steps.settle("shift-dns", request).await.expect("moved");
+                    steps.aws(|aws, now| {
+                        let answers = aws.route53.answers(SWITCHED_RECORD, "AAAA", now);
+                        assert_eq!(answers, BTreeSet::from([target]), "seed {seed}: done means that clients follow");
+                    });
+                }
+                let changes = steps.aws(|aws, _| aws.s3.changes().len());
+                assert_eq!(changes, 2, "seed {seed}");
+            })
+            .await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_real_preflight_finds_the_bucket_and_no_object() {
+        Steps::with(1, async |steps| {
+            let findings = steps.check("shift-dns", json!({ "target_region": STANDBY, "traffic": traffic() })).await;
+            assert!(findings.iter().all(|finding| finding.severity == Severity::Ok), "{findings:?}");
+            assert!(findings.iter().any(|finding| finding.check == "standby-bucket-reachable"), "{findings:?}");
+        })
+        .await;
+    }
+}

@@ -5,6 +5,8 @@
 
 mod api;
 mod service;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 

@@ -7,6 +7,8 @@ mod api;
 mod batch;
 mod health;
 mod record;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
