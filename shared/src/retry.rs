@@ -33,6 +33,8 @@ where
         .retry(schedule(env.random(), deadline.left(env.now())))
         .sleep(EnvSleeper(env.clone()))
         .when(is_safe_to_repeat)
+        // The schedule knows of the waits; the attempts take time of their own.
+        .adjust(|_, wait| wait.filter(|wait| *wait <= deadline.left(env.now())))
         .notify(|error, delay| tracing::warn!(%error, delay_ms = delay.as_millis(), "not applied, trying again"))
         .await
 }

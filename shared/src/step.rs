@@ -116,7 +116,7 @@ pub enum Plan<A> {
 pub struct LastChange<A> {
     /// The change.
     pub action: A,
-    /// When it was written down, just before it was sent.
+    /// When it was written down, just before it was sent; or when its outcome was lost.
     pub at: Timestamp,
     /// What AWS gave for asking after it; none if that was lost with its invocation.
     pub receipt: Option<String>,
@@ -307,8 +307,11 @@ impl<S: Step> Invocation<'_, S> {
         let mut acted = false;
         loop {
             let last = held.last_change::<S::Action>()?;
+            // Not when the answer is there: what it does not show may have come about since AWS was asked.
+            let asked_at = self.tools.env.now();
             let seen = self.step.observe(self.request, last.as_ref()).await?;
-            match self.decide(&seen, last.as_ref(), acted)? {
+            let unsettled = last.as_ref().filter(|last| acted || self.is_settling(last, asked_at));
+            match self.decide(&seen, unsettled)? {
                 Round::Done(proof) => return self.complete(held, proof, &seen).await,
                 Round::Waiting { reason, ask_again } => {
                     let ask_again = ask_again.min(LONGEST_WAIT);
@@ -328,28 +331,26 @@ impl<S: Step> Invocation<'_, S> {
         }
     }
 
+    /// Whether a change that did not show at a moment may still have been on its way then.
+    fn is_settling(&self, last: &LastChange<S::Action>, asked_at: Timestamp) -> bool {
+        asked_at.millis_since(last.at) < millis(settle_time(self.tools.config.call_timeout))
+    }
+
+    /// `unsettled` is the last change while it may not be repeated.
     fn decide(
         &self,
         seen: &S::Observation,
-        last: Option<&LastChange<S::Action>>,
-        acted: bool,
+        unsettled: Option<&LastChange<S::Action>>,
     ) -> Result<Round<S::Action>, Error> {
-        let now = self.tools.env.now();
-        match S::plan(self.request, seen, now) {
+        match S::plan(self.request, seen, self.tools.env.now()) {
             Plan::AlreadyDone { proof } => Ok(Round::Done(proof)),
             Plan::Refuse { reason, cure } => Err(Error::Refused { reason, cure }),
             Plan::Wait { reason, ask_again } => Ok(Round::Waiting { reason, ask_again }),
-            Plan::Act(action) => {
-                let unsettled = last.is_some_and(|last| {
-                    let settling = now.millis_since(last.at) < millis(settle_time(self.tools.config.call_timeout));
-                    (acted || settling) && S::repeats(&last.action, &action)
-                });
-                if unsettled {
-                    let reason = "the change was sent and does not show yet".to_owned();
-                    return Ok(Round::Waiting { reason, ask_again: Duration::from_secs(1) });
-                }
-                Ok(Round::Act(action))
+            Plan::Act(action) if unsettled.is_some_and(|last| S::repeats(&last.action, &action)) => {
+                let reason = "the change was sent and does not show yet".to_owned();
+                Ok(Round::Waiting { reason, ask_again: Duration::from_secs(1) })
             }
+            Plan::Act(action) => Ok(Round::Act(action)),
         }
     }
 
@@ -357,6 +358,14 @@ impl<S: Step> Invocation<'_, S> {
         let ledger = &self.tools.ledger;
         let earlier = held.record.intent.clone();
         held.record = ledger.record(&held.record, Event::RecordIntent { action: json(action)? }).await?;
+        if self.tools.env.now() > self.deadline.moment() {
+            // The lease covers what is sent by the deadline, and nothing later.
+            held.record = ledger.record(&held.record, Event::Retract { earlier }).await?;
+            return Err(Error::Unfinished {
+                operation_id: held.record.operation_id.clone(),
+                waiting_for: "the time was up before the change could be sent".to_owned(),
+            });
+        }
         tracing::info!(operation_id = held.record.operation_id, action = %json(action)?, "acting");
         let sent = self.step.act(self.request, action, self.deadline).await;
         let doing = format!("{} of {}", S::NAME, S::resource(self.request));

@@ -60,7 +60,8 @@ impl Status {
 pub struct Intent {
     /// The change, fully specified.
     pub action: Value,
-    /// When it was written down.
+    /// When it was written down; or when its owner let go of it without knowing what became of it, since it may have
+    /// been sent as late as that.
     pub at: Timestamp,
     /// What AWS gave for asking after the change later, such as Route 53's change id.
     pub receipt: Option<String>,
@@ -245,6 +246,7 @@ impl Record {
             (Status::Intent, Event::LoseOutcome { error }) => {
                 next.status = Status::Unknown;
                 next.error = Some(error);
+                next.let_go_of_the_change(now);
             }
             (Status::Claimed | Status::Intent | Status::Unknown, Event::Release) => {
                 next.lease_expires = Timestamp::default();
@@ -256,6 +258,9 @@ impl Record {
                 next.lease_expires = Timestamp::default();
             }
             (Status::Claimed | Status::Intent | Status::Unknown, Event::Fail { error, retryable }) => {
+                if self.status == Status::Intent {
+                    next.let_go_of_the_change(now);
+                }
                 next.status = Status::Failed;
                 next.error = Some(error);
                 next.retryable = retryable;
@@ -263,6 +268,11 @@ impl Record {
             }
         }
         Ok(next)
+    }
+
+    /// The change may have been sent as late as now, and has its time to show from now on.
+    fn let_go_of_the_change(&mut self, now: Timestamp) {
+        self.intent.iter_mut().for_each(|intent| intent.at = now);
     }
 
     /// Whether `other` is this very write: the same owner's, of the same attempt, with the same content.
@@ -442,5 +452,21 @@ mod tests {
     fn a_released_operation_can_be_claimed_at_once() {
         let released = record(Status::Intent).apply(Event::Release, NOW).expect("legal");
         assert!(Record::claim(Some(&released), &claim_by("b"), NOW).is_ok());
+    }
+
+    #[test]
+    fn a_change_that_is_let_go_of_without_its_outcome_has_its_time_to_show_from_then_on() {
+        let begun = Event::RecordIntent { action: json!({"to": "b"}) };
+        let sending = record(Status::Claimed).apply(begun, NOW).expect("claimed");
+        let at = |record: &Record| record.intent.as_ref().map(|intent| intent.at);
+        let lose = Event::LoseOutcome { error: "reset".to_owned() };
+        let fail = Event::Fail { error: "no ledger".to_owned(), retryable: true };
+        for event in [lose, fail.clone()] {
+            assert_eq!(at(&sending.apply(event, LATER).expect("sending")), Some(LATER));
+        }
+        let taken_over = Record { status: Status::Claimed, ..sending };
+        for event in [Event::Release, fail] {
+            assert_eq!(at(&taken_over.apply(event, LATER).expect("claimed")), Some(NOW), "nothing was sent since");
+        }
     }
 }
