@@ -182,6 +182,7 @@ impl<'a> Evaluation<'_, 'a> {
 
     /// What an index or a condition selects (<https://docs.jsonata.org/predicate>).
     fn filter<'l>(&self, value: Yield<'a>, filter: &'a Node, locals: Option<&'l Locals<'l, 'a>>) -> Outcome<'a> {
+        let nothing = matches!(value, Yield::Nothing);
         let items = value.items();
         if let Node::Literal(Value::Number(index)) = filter {
             let selected = items.into_iter().enumerate().find(|(place, _)| is_index(index.as_f64(), *place));
@@ -191,14 +192,17 @@ impl<'a> Evaluation<'_, 'a> {
                 Some((_, item)) => Yield::Selected(vec![item]),
             });
         }
+        if nothing {
+            // The condition is looked at nevertheless, so that an error in it shows.
+            self.node(filter, None, locals)?;
+            return Ok(Yield::Nothing);
+        }
         let mut selected = Vec::new();
         for (place, item) in items.into_iter().enumerate() {
-            let wanted = match self.node(filter, Some(&item), locals)? {
-                Yield::One(value) if value.is_number() => is_index(value.as_f64(), place),
-                Yield::One(value) if value.as_array().is_some_and(|all| all.iter().all(Value::is_number)) => {
-                    value.as_array().is_some_and(|all| all.iter().any(|index| is_index(index.as_f64(), place)))
-                }
-                other => is_true(other),
+            let condition = self.node(filter, Some(&item), locals)?;
+            let wanted = match indices(&condition) {
+                Some(indices) => indices.iter().any(|index| is_index(index.as_f64(), place)),
+                None => is_true(condition),
             };
             if wanted {
                 selected.push(item);
@@ -285,6 +289,16 @@ impl<'a> Evaluation<'_, 'a> {
             }
         })
     }
+}
+
+/// A filter that yields numbers means places.
+fn indices<'i>(condition: &'i Yield<'_>) -> Option<Vec<&'i Value>> {
+    let values: Vec<&Value> = match condition {
+        Yield::Nothing => return None,
+        Yield::One(value) => value.as_array().map_or_else(|| vec![&**value], |items| items.iter().collect()),
+        Yield::Selected(items) => items.iter().map(AsRef::as_ref).collect(),
+    };
+    values.iter().all(|value| value.is_number()).then_some(values)
 }
 
 /// Whether an index, rounded down, means this place; those that count from the end are not in the subset.

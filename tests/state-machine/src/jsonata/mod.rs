@@ -1,9 +1,11 @@
 //! The part of JSONata that the definition uses: what is not known here is refused when it is parsed.
 //!
 //! Names, operators and functions behave as in the reference implementation of JSONata 2.0.6, the version that
-//! Step Functions supports (<https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html>). Beyond the
-//! subset's borders it differs in two ways: objects keep their keys sorted, not in the order in which they were
-//! written, and `$toMillis` reads UTC timestamps only.
+//! Step Functions supports (<https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html>). What is
+//! known to differ: objects keep their keys sorted, not in the order in which they were written; a filter of nothing
+//! selects nothing, where the reference implementation may make up nulls; and what a function can't be called with
+//! here is an error that says so (`$toMillis` with another time zone, negative indices of `$substring`, `in` with an
+//! array or object to look for).
 
 mod evaluate;
 mod functions;
