@@ -261,6 +261,9 @@ fn push_faults(text: &mut String, report: &Report, style: Style) {
         };
         words(text, &format!("  {:>2}  ", struck.fault.number), &format!("{}: {outcome}", struck.text), style);
     }
+    if report.faults.iter().all(|struck| struck.hits == 0) {
+        push(text, &style.paint(Paint::Bad, "  No fault struck: this seed proves nothing."));
+    }
 }
 
 /// Which kinds of faults struck over several seeds.
@@ -465,6 +468,8 @@ fn seconds(millis: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chaos::hits;
+    use crate::chaos::schedule::Schedule;
     use crate::recorded;
 
     const PLAIN: Style = Style { width: 100, colour: false };
@@ -512,6 +517,36 @@ mod tests {
         assert!(text.contains("FAILED") && text.contains(" 1 of  2 checks"), "{text}");
         assert!(text.contains("logs: target/drill/runs/1"), "{text}");
         assert!(!text.contains("found: yes"), "what was found matters only where it is wrong");
+    }
+
+    #[test]
+    fn faults_are_shown_with_where_they_struck_and_a_seed_in_which_none_did_says_so() {
+        let schedule = Schedule::draw(1);
+        let mut report = report(true);
+        assert!(!text(&report, PLAIN).contains("Faults"));
+        report.faults = hits::struck(&schedule, &recorded::course(), &recorded::evidence());
+        for struck in &mut report.faults {
+            struck.hits = 0;
+        }
+        let missed = text(&report, PLAIN);
+        assert!(missed.contains("DID NOT STRIKE") && missed.contains("proves nothing"), "{missed}");
+        report.faults[0].hits = 3;
+        report.faults[0].first_at = Some(report.runs[0].begins.plus(Duration::from_millis(1_500)));
+        report.replay = Some("cargo drill --chaos 1".to_owned());
+        let struck = text(&report, PLAIN);
+        assert!(struck.contains("3×, first at 1.50 s") && !struck.contains("proves nothing"), "{struck}");
+        assert!(struck.contains("again: cargo drill --chaos 1"), "{struck}");
+    }
+
+    #[test]
+    fn kinds_that_never_struck_stand_out() {
+        let coverage = BTreeMap::from([
+            (Kind::Throttled, Coverage { drawn: 4, struck: 3 }),
+            (Kind::Twin, Coverage { drawn: 2, struck: 0 }),
+        ]);
+        let text = coverage_text(&coverage);
+        let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap();
+        assert!(line("throttled").ends_with("3 of   4") && line("twin").ends_with("NEVER STRUCK"), "{text}");
     }
 
     #[test]

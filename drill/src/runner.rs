@@ -53,7 +53,7 @@ pub async fn play_chaos(tools: &Tools, schedule: &Schedule, progress: &Progress)
     let played = played.await;
     let (course, evidence) = or_logs(&stage, played).await?;
     let struck = hits::struck(schedule, &course, &evidence);
-    let checks = judge::judge(schedule, &course, &struck, &evidence);
+    let checks = judge::judge(schedule, &course, &evidence);
     let mut story = stage.story();
     story.extend(hits::notes(&struck));
     story.sort_by_key(|note| note.at);

@@ -18,7 +18,7 @@ pub const LONGEST_DELAY: Duration = Duration::from_secs(6);
 /// The shortest and the longest that an outage lasts, in milliseconds.
 const OUTAGE_MS: RangeInclusive<u64> = 500..=4_000;
 /// When a Region that was lost comes back, in milliseconds.
-const RETURNS_MS: RangeInclusive<u64> = 3_000..=12_000;
+const RETURNS_MS: RangeInclusive<u64> = 5_000..=13_000;
 /// The most calls in a row that a fault hits.
 const MOST_HITS: u32 = 3;
 /// The most further deliveries of an alarm.

@@ -91,11 +91,11 @@ impl Stage {
     }
 
     /// Keeps every execution that was not waited for as a run of its own, with the messages that name it, in the order in
-    /// which they started. An alarm's run was ordered at `alarmed`.
+    /// which they started. The first one and an alarm's were ordered at `began`.
     ///
     /// # Errors
     /// [`Error::Aws`] when a call fails.
-    pub async fn keep_all_runs(&mut self, alarmed: Moment, target: Site) -> Result<()> {
+    pub async fn keep_all_runs(&mut self, began: Moment, target: Site) -> Result<()> {
         self.watcher().look().await;
         self.hear().await?;
         let heard = std::mem::take(&mut self.desk_mut().heard);
@@ -105,11 +105,11 @@ impl Stage {
             }
             let by_alarm = execution.name.starts_with(BY_ALARM);
             let label = if by_alarm { "the alarm's execution" } else { "a person's execution" };
-            let times = if by_alarm { (alarmed, alarmed) } else { (execution.started, execution.started) };
+            let ordered = if by_alarm || self.desk().runs.is_empty() { began } else { execution.started };
             let names_it = |message: &&Message| message.text.contains(execution.failover_id());
             let told = heard.iter().filter(names_it).cloned().collect();
             let target = execution.says_moved().then_some(target);
-            self.keep_run(label, times, target, execution, told).await?;
+            self.keep_run(label, (ordered, ordered), target, execution, told).await?;
         }
         Ok(())
     }
