@@ -200,6 +200,9 @@ fn the_proof_names_the_change() {
     ] {
         assert_eq!(done(change), Plan::AlreadyDone { proof: expected.to_owned() });
     }
+    let Plan::AlreadyDone { proof } = done(Some((60, Progress::Unknown))) else { panic!("expected to be done") };
+    let end = " (whose id was lost); name servers follow within 60 s";
+    assert!(proof.contains("60 s after the change of ") && proof.ends_with(end), "{proof}");
 }
 
 #[test]

@@ -293,7 +293,7 @@ fn wait_for(change: Option<&Change>) -> Plan<Action> {
 fn describe(change: &Change) -> String {
     match &change.id {
         Some(id) => format!("change {id}"),
-        None => format!("the change of {}, whose id was lost,", change.at),
+        None => format!("the change of {} (whose id was lost)", change.at),
     }
 }
 
