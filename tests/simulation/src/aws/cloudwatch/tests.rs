@@ -180,6 +180,41 @@ fn alarms_are_described_by_name_and_type_in_their_region_only() {
 }
 
 #[test]
+fn the_lags_datapoints_are_those_of_the_window_the_newest_first_unless_asked_otherwise() {
+    let mut aws = Aws::new(1);
+    pass(&mut aws, 0, 600_000);
+    let mut read = |statistic: &str, scan: Option<&str>| -> (Vec<i64>, Vec<f64>) {
+        let start = at(0).as_millis() / 1000;
+        let mut body = json!({
+            "MetricDataQueries": [{ "Id": "lag", "MetricStat": {
+                "Metric": {
+                    "Namespace": "AWS/RDS", "MetricName": "AuroraGlobalDBReplicationLag",
+                    "Dimensions": [{ "Name": "DBClusterIdentifier", "Value": workload::db_cluster(STANDBY) }]
+                },
+                "Period": 60, "Stat": statistic,
+            } }],
+            "StartTime": start + 120, "EndTime": start + 300,
+        });
+        if let Some(scan) = scan {
+            body["ScanBy"] = json!(scan);
+        }
+        let answer = answer(&mut aws, &request("cloudwatch", STANDBY, "GetMetricData", body), at(600_000));
+        let Answer::Body(body) = answer else { panic!("{answer:?}") };
+        let result = &body["MetricDataResults"][0];
+        assert_eq!(result["Id"], "lag");
+        let times = result["Timestamps"].as_array().expect("a list").iter();
+        let values = result["Values"].as_array().expect("a list").iter();
+        let times = times.map(|time| time["$seconds"].as_i64().expect("seconds") - start);
+        (times.collect(), values.map(|value| value.as_f64().expect("a number")).collect())
+    };
+    let (times, maxima) = read("Maximum", None);
+    assert_eq!(times, [240, 180, 120], "from the start on, before the end");
+    let (times, averages) = read("Average", Some("TimestampAscending"));
+    assert_eq!(times, [120, 180, 240]);
+    assert!(averages.iter().rev().zip(&maxima).all(|(average, maximum)| average <= maximum && *average > 0.0));
+}
+
+#[test]
 fn the_alarms_are_those_of_the_template() {
     let template = include_str!("../../../../../infra/orchestrator.yaml").replace("${EnvironmentSuffix}", "prod");
     let template = template.replace("${PlanName}", "trading");

@@ -121,6 +121,7 @@ fn a_cluster_is_closed_only_once_its_old_group_is_gone() {
         }
         assert_eq!(writers(&mut aws, at(24_000)), [""; 0], "seed {seed}");
         assert_eq!(code(&set_groups(&mut aws, HOME, SERVING_GROUP, 30_000)), "");
+        assert_eq!(writers(&mut aws, at(30_001)), [""; 0], "seed {seed}: nor is it opened at once");
         assert_eq!(writers(&mut aws, at(41_000)), [HOME], "seed {seed}: and it can be opened again");
     }
     assert!(transitional > 0, "the way there shows");

@@ -297,6 +297,18 @@ fn a_switchover_waits_for_a_target_that_is_behind() {
 }
 
 #[test]
+fn events_are_told_from_the_moment_that_is_asked_for_and_in_their_region_only() {
+    let mut aws = asked(1, Failover);
+    let told = |aws: &mut Aws, region: &str, since: u64| {
+        let since = at(since).to_string();
+        super::asked(aws, region, "DescribeEvents", &[("StartTime", &since)], at(THROUGH_MS))
+    };
+    assert!(told(&mut aws, HOME, ASKED_MS).contains("Attempt to block writes"));
+    assert!(!told(&mut aws, STANDBY, ASKED_MS).contains("Attempt to block writes"));
+    assert!(!told(&mut aws, HOME, ASKED_MS + 60_000).contains("Attempt to block writes"));
+}
+
+#[test]
 fn what_a_person_orders_at_the_console_is_a_promotion_like_any_other() {
     let mut aws = Aws::new(3);
     aws.advance(at(0));
