@@ -279,9 +279,6 @@ impl<T: Tasks, H: FnMut(Entered)> Execution<'_, T, H> {
                 Ok(left) => return Ok(left),
                 Err(failure) => failure,
             };
-            if let Some(states) = visit.states.as_object_mut() {
-                states.remove("result");
-            }
             let first = work.retry.iter().zip(&mut retries).find(|(retrier, _)| matches(&retrier.errors, &failure));
             if let Some((retrier, made)) = first
                 && *made < retrier.max_attempts
@@ -336,11 +333,11 @@ impl<T: Tasks, H: FnMut(Entered)> Execution<'_, T, H> {
             Some(template) => visit.seconds(template, "HeartbeatSeconds", 1)?,
         };
         let ends_at = Instant::now() + timeout;
-        attempt.heartbeat();
         let mut work = std::pin::pin!(self.tasks.run(&attempt, &task.resource, arguments));
         loop {
             let silent_at = attempt.last_heartbeat.get() + heartbeat;
             tokio::select! {
+                // A result that comes at the very end of the time counts, every time: without this it would be drawn by lot.
                 biased;
                 result = &mut work => return result.map_err(Failure::from),
                 () = sleep_until(ends_at.min(silent_at)) => {}

@@ -208,6 +208,31 @@ async fn a_map_selects_what_each_iteration_gets_and_keeps_the_order_of_its_items
     assert!(matches!(end, End::Failed { error, .. } if error == "States.QueryEvaluationError"));
 }
 
+/// The context's Map.Item is that of the iteration around a state, also within a branch, and again behind an inner map.
+#[tokio::test(start_paused = true)]
+async fn the_item_of_an_iteration_is_known_in_its_branches_and_behind_inner_maps() {
+    let item = "{% $states.context.Map.Item.Value %}";
+    let inner = json!({
+        "Type": "Map",
+        "Items": [1, 2],
+        "ItemSelector": item,
+        "ItemProcessor": {"StartAt": "I", "States": {"I": {"Type": "Pass", "Output": item, "End": true}}},
+        "Output": [item, "{% $states.result %}"],
+        "End": true,
+    });
+    let states = json!({
+        "M": {
+            "Type": "Map",
+            "Items": ["a", "b"],
+            "ItemProcessor": {"StartAt": "P", "States": {
+                "P": {"Type": "Parallel", "Branches": [{"StartAt": "N", "States": {"N": inner}}], "End": true},
+            }},
+            "End": true,
+        },
+    });
+    assert_eq!(output(states, json!({}), Script::new()).await, json!([[["a", [1, 2]]], [["b", [1, 2]]]]));
+}
+
 /// A Fail state's Error and Cause may be expressions.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/state-fail.html>
 #[tokio::test(start_paused = true)]

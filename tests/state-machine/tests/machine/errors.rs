@@ -198,6 +198,18 @@ async fn a_timeout_counts_for_each_attempt() {
     }
 }
 
+/// Which of the two happens first at the same moment is nobody's promise; here it is always the result, so that a run
+/// is the same each time.
+#[tokio::test(start_paused = true)]
+async fn a_result_at_the_moment_of_the_timeout_counts_every_time() {
+    let states = json!({"T": {"Type": "Task", "Resource": "arn:x", "TimeoutSeconds": 10, "End": true}});
+    let definition = definition(&states);
+    for _ in 0..20 {
+        let script = Script::new().on("T", after(10, Answer::Result(json!("late"))));
+        assert_eq!(drive(&definition, &script).await.0, End::Succeeded { output: json!("late") });
+    }
+}
+
 /// "Fallback states": the catchers are asked when no attempt is left, and the error output is the default output.
 #[tokio::test(start_paused = true)]
 async fn a_catcher_comes_after_the_last_retry_and_hands_on_the_error() {

@@ -187,6 +187,7 @@ fn expressions_outside_of_the_subset_are_refused() {
         ("{% function($x) { 1 } %}", "at character 0: function is not supported here"),
         ("{% $v := 1 %}", "at character 3: := is not supported here"),
         ("{% () %}", "at character 1: ) is not supported here"),
+        ("{% [($a := 1; $a), $a] %}", "$a is assigned nowhere"),
         ("{% ($a := 1) %}", "at character 9: a block that ends with := is not supported"),
         ("{% ($a := 1; $a := 2; $a) %}", "at character 10: $a has a meaning already: to bind it anew is not supported"),
         (
@@ -202,6 +203,8 @@ fn expressions_outside_of_the_subset_are_refused() {
         let path = "States.T.Arguments.a[0]";
         assert_eq!(refused("/States/T/Arguments/a", json!([expression])), format!("{path}: {message}"), "{expression}");
     }
+    let of_a_pass = refused("/States/M/ItemProcessor/States/P/Output", json!("{% $states.result %}"));
+    assert_eq!(of_a_pass, "States.M.ItemProcessor.States.P.Output: $states.result is not supported here");
     let deep = format!("{{% {}1{} %}}", "(".repeat(65), ")".repeat(65));
     let error = refused("/States/T/Arguments/a", json!(deep));
     assert!(error.contains("more than 64 levels are not supported"), "{error}");
