@@ -12,6 +12,7 @@ use promote_aurora::plan::{
     Action, Global, JUST_CHANGED, LATER, Lag, LagReport, Member, Observation, OurChange, Promotion, Restoration, SOON,
     SecurityGroup, Source, Takeover, Target, Transition, plan,
 };
+use promote_aurora::rebuild::is_needed;
 use proptest::prelude::*;
 
 use pair::{NOW, arn, frankfurt, in_order, instance, ireland, members, serving, source, target, to_ireland};
@@ -658,4 +659,36 @@ proptest! {
             prop_assert!(ask_again <= LATER && ask_again >= SOON);
         }
     }
+}
+
+#[test]
+fn a_target_that_is_not_there_is_named_with_what_was_asked_of_it() {
+    let seen = Observation { target: None, ..in_order() };
+    let (reason, _) = refusal(&to_ireland(PromotionMode::Failover), &seen);
+    assert!(
+        reason.contains(ireland().as_str()) && reason.contains("writer of global cluster trading-global"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn only_a_switchover_that_was_not_sent_minds_that_the_cluster_that_is_left_was_detached() {
+    let detached = Some(arn("eu-central-1", "trading-detached"));
+    let with_source = |mode| Promotion { source: detached.clone(), ..to_ireland(mode) };
+    let (reason, _) = refusal(&with_source(PromotionMode::Switchover), &in_order());
+    assert!(reason.contains("trading-detached"), "{reason}");
+    // An unplanned failover goes by what is left, and a switchover that was sent is looked after to its end.
+    assert_eq!(action(&with_source(PromotionMode::Failover), &in_order()).mode, PromotionMode::Failover);
+    let sent = Observation { our_change: Some(changed(5_000)), ..in_order() };
+    assert_eq!(action(&with_source(PromotionMode::Switchover), &sent).mode, PromotionMode::Switchover);
+}
+
+#[test]
+fn a_target_that_is_the_only_member_is_to_be_rebuilt_for_a_switchover_alone() {
+    let mut alone = in_order();
+    members(&mut alone).remove(0);
+    assert!(is_needed(&to_ireland(PromotionMode::Switchover), &alone));
+    assert!(!is_needed(&to_ireland(PromotionMode::Failover), &alone));
+    assert!(!is_needed(&to_ireland(PromotionMode::Switchover), &in_order()));
+    assert!(is_needed(&to_ireland(PromotionMode::Failover), &taken_out()), "it is no member at all");
 }
