@@ -33,7 +33,7 @@ pub(crate) fn keeps_every_promise(model: Orchestrator) {
     }
 }
 
-/// Asserts that a model breaks a promise, and prints the shortest way there.
+/// Asserts that a model breaks a promise, and prints a short way there: the search goes breadth first, in blocks of states.
 pub(crate) fn breaks(model: Orchestrator, breach: Breach) {
     let promise = broken_by(breach);
     let checker = model.watching(breach).checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
