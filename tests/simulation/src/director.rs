@@ -10,7 +10,7 @@ use crate::chance::Chance;
 use crate::faults::{Fault, Kind};
 use crate::lambda;
 use crate::play::{FIRST_MS, Play, Scenario};
-use crate::workload::{ECS_CLUSTER, HOME, RECORD, SERVICES, STANDBY};
+use crate::workload::{HOME, RECORD, SERVICES, STANDBY};
 use crate::world::{Shared, ms};
 
 /// When the home Region is lost, or the person orders, in milliseconds since the run's beginning.
@@ -159,7 +159,7 @@ fn interfere(world: &Shared, index: usize, fault: Fault, chance: &mut Chance) {
                 let request = chance.one_of(&[json!({ "mode": 7 }), json!([]), json!({ "run": "x" })]).clone();
                 invoke_by_hand(&world, "promote-aurora", request).await;
             }
-            Kind::BrokenRecord => break_record(&world),
+            Kind::BrokenRecord if break_record(&world) => {}
             _ => return,
         }
         world.lock().struck[index] += 1;
@@ -203,17 +203,17 @@ fn by_hand(world: &Shared, kind: Kind, chance: &mut Chance) {
 }
 
 /// A person writes nonsense into the record of an operation that is under way.
-fn break_record(world: &Shared) {
+fn break_record(world: &Shared) -> bool {
     let mut world = world.lock();
     let under_way = world.aws.dynamodb.table.items().find(|(key, item)| {
         !key.starts_with("plan#") && item.get("status").is_some_and(|status| status["S"] != "completed")
     });
-    let Some((key, item)) = under_way.map(|(key, item)| (key.to_owned(), item.clone())) else { return };
-    let mut item = item;
+    let Some((key, mut item)) = under_way.map(|(key, item)| (key.to_owned(), item.clone())) else { return false };
     item.insert("status".to_owned(), json!({ "S": "somewhere" }));
     world.aws.dynamodb.table.put(Value::Object(item));
     world.monitor.by_hand = true;
-    world.note("a person", format!("writes nonsense into {key} of {ECS_CLUSTER}"));
+    world.note("a person", format!("writes nonsense into {key}"));
+    true
 }
 
 /// The schedule of `health-probe`'s watch; what it measures goes to CloudWatch with its log.
@@ -239,11 +239,12 @@ async fn deliver_alarms(world: Shared, mut chance: Chance) {
             let mut here = world.lock();
             let now = here.now();
             here.aws.advance(now);
+            let events = cloudwatch::alarms_since(&here.aws, since);
             let again = here.strikes(|fault| match fault.kind {
-                Kind::AlarmAgain(times) => Some(times),
+                Kind::AlarmAgain(times) if !events.is_empty() => Some(times),
                 _ => None,
             });
-            (cloudwatch::alarms_since(&here.aws, since), now, again.map_or(0, |(_, times)| times))
+            (events, now, again.map_or(0, |(_, times)| times))
         };
         since = now;
         for event in events {

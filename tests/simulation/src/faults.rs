@@ -228,7 +228,7 @@ fn kind(chance: &mut Chance) -> Kind {
         17 => Kind::Partition(HOME),
         18 => Kind::Loss(HOME),
         19..=22 => Kind::Killed(function, polls),
-        23 | 24 => Kind::Paused(function, polls, chance.between(500, 45_000)),
+        23 | 24 => Kind::Paused(function, polls, chance.between(500, 90_000)),
         25 | 26 => Kind::InvocationLost(function),
         27 => Kind::NotStarted(function),
         28..=30 => Kind::Twin(function, chance.between(0, 400_000) / chance.between(1, 100)),

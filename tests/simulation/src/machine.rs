@@ -42,6 +42,7 @@ impl Outside {
         let text = |field: &str| arguments[field].as_str().unwrap_or_default().to_owned();
         let (subject, message) = (text("Subject"), text("Message"));
         world.note("people are told", format!("{subject} ({})", task.state));
+        world.monitor.told(&task.execution, &task.state);
         let id = sns::publish(&mut world.aws, &text("TopicArn"), &subject, &message, now);
         Ok(json!({ "MessageId": id.expect("the topic exists") }))
     }

@@ -9,7 +9,7 @@ use failover::contract::Timestamp;
 use failover::testing::wire::Request;
 use serde_json::{Map, Value};
 
-use crate::aws::{Answer, Aws, aurora, sns};
+use crate::aws::{Answer, Aws, aurora};
 use crate::caller::Caller;
 use crate::lambda::Failure;
 use crate::workload::RECORD;
@@ -17,6 +17,10 @@ use crate::workload::RECORD;
 /// For so long after a newer failover was admitted may a step of the older one still send what it decided on before, in
 /// milliseconds: it asks the gate, writes down the intent and sends, each within one call's timeout of 5 s.
 pub const SUPERSEDED_GRACE_MS: u64 = 15_000;
+
+/// The states that tell people how a run ended.
+const LAST_WORDS: [&str; 5] =
+    ["NotifyStandDown", "NotifyFinished", "NotifyFailed", "NotifyUnconcluded", "NotifySuperseded"];
 
 /// For so long may a database be seen to be available that is restarting: RDS shows a change some seconds late.
 pub const AVAILABLE_WITHIN_MS: u64 = 15_000;
@@ -44,6 +48,8 @@ pub struct Monitor {
     to_be_available: Option<(&'static str, Timestamp)>,
     /// Whether a person has changed the workload by hand: then what the workload looks like is theirs to answer for.
     pub by_hand: bool,
+    /// Executions and the states in which they told people something.
+    told: BTreeSet<(String, String)>,
     violations: Vec<String>,
     violated: BTreeSet<&'static str>,
     /// The codes and statuses that invocations ended with.
@@ -167,6 +173,18 @@ impl Monitor {
         }
     }
 
+    /// People were told something in a state of an execution.
+    pub fn told(&mut self, execution: &str, state: &str) {
+        self.told.insert((execution.to_owned(), state.to_owned()));
+    }
+
+    /// An execution has ended: people were told how.
+    pub fn ended(&mut self, execution: &str) {
+        if !LAST_WORDS.iter().any(|state| self.told.contains(&(execution.to_owned(), (*state).to_owned()))) {
+            self.violated("people are told of every run's end", execution);
+        }
+    }
+
     /// Once a second.
     pub fn tick(&mut self, aws: &mut Aws, now: Timestamp) {
         aws.advance(now);
@@ -247,13 +265,4 @@ fn intent_at(record: &Value) -> i64 {
 /// What identifies a change: the same one sent again is the same text.
 fn call(request: &Request) -> String {
     format!("{} {} {} {}", request.region, request.name(), request.path, request.body)
-}
-
-/// What a person needs to have been told of an execution that has ended.
-#[must_use]
-pub fn told_of(aws: &Aws, execution: &str) -> bool {
-    let failover = execution.split("--").next().unwrap_or(execution);
-    aws.sns.published().iter().any(|message| {
-        message.topic == sns::NOTIFICATION_TOPIC && (message.subject.contains(failover) || message.message.contains(failover))
-    })
 }

@@ -197,6 +197,7 @@ impl Service {
         self.there = there;
         if there {
             self.policy_looks_at = Some(later(now, POLICY_MS, chance));
+            self.adjusts_at = self.adjusts_at.map(|moment| moment.max(now));
             self.reconcile(now, chance);
             return;
         }
