@@ -33,6 +33,7 @@ pub fn judge(schedule: &Schedule, course: &Course, evidence: &Evidence) -> Vec<C
         promoted_before_shifted(&evidence.calls),
         ledger_only_grew(&course.looks, &evidence.calls),
         one_item_for_each_step(evidence),
+        superseded_ones_rested(&evidence.calls),
         started_once(schedule, evidence),
         all_ended(course, evidence),
         people_told_of_each_end(&evidence.runs),
@@ -75,10 +76,13 @@ fn changed_once(calls: &[Call]) -> Check {
     Check::new("AWS carried out each change at most once", passed, found.join(", "))
 }
 
+fn ended(call: &Call) -> Moment {
+    Moment::from(call.at).plus(call.duration)
+}
+
 /// The traffic was moved only when the promotion was carried out, and seen and written down to be there.
 fn promoted_before_shifted(calls: &[Call]) -> Check {
     let claim = "the traffic was moved only after the database was promoted, and seen to be";
-    let ended = |call: &Call| Moment::from(call.at).plus(call.duration);
     let first_end =
         |is_it: &dyn Fn(&Call) -> bool| calls.iter().filter(|call| call.applied && is_it(call)).map(ended).min();
     let promoted = first_end(&|call| PROMOTIONS.contains(&call.operation.as_str()));
@@ -131,6 +135,28 @@ fn one_item_for_each_step(evidence: &Evidence) -> Check {
     let twice = counts.iter().filter(|(_, count)| **count > 1);
     let twice: Vec<String> = twice.map(|((failover, step), count)| format!("{count}×{failover}#{step}")).collect();
     Check::new("the ledger has one operation for each step of a failover", twice.is_empty(), twice.join(", "))
+}
+
+/// Once a newer failover was decided, an older one began no change any more. A step by hand belongs to none.
+fn superseded_ones_rested(calls: &[Call]) -> Check {
+    let write_of = |call: &Call, status: &str| -> Option<(String, String)> {
+        let write = call.ledger.as_ref().filter(|write| call.applied && write.status.as_deref() == Some(status))?;
+        let (failover, step) = write.operation_id.split_once('#')?;
+        Some((failover.to_owned(), step.to_owned()))
+    };
+    let decided = calls.iter().filter_map(|call| {
+        let (failover, step) = write_of(call, "completed")?;
+        (step == "decide").then(|| (ended(call), failover))
+    });
+    let decided: BTreeMap<Moment, String> = decided.collect();
+    let late = calls.iter().filter_map(|call| {
+        let (failover, step) = write_of(call, "intent")?;
+        let (_, newest) = decided.range(..=Moment::from(call.at)).next_back()?;
+        let is_run = decided.values().any(|one| *one == failover);
+        (is_run && *newest != failover).then(|| format!("{failover}#{step} after {newest} was decided"))
+    });
+    let late: Vec<String> = late.collect();
+    Check::new("a failover that was superseded began no change any more", late.is_empty(), late.join(", "))
 }
 
 /// One alarm starts one execution, however often it came.
@@ -219,7 +245,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::gateway::Outcome;
+    use crate::gateway::{LedgerWrite, Outcome};
     use crate::listener::Message;
     use crate::recorded::{self, call_of, course};
     use crate::state::LedgerItem;
@@ -316,6 +342,29 @@ mod tests {
                 evidence.ledger.push(second);
             }
         ));
+    }
+
+    #[test]
+    fn a_change_of_a_failover_after_a_newer_one_was_decided_is_seen() {
+        let write = |at_ms: u64, operation_id: &str, status: &str| {
+            let mut call = call_of("promote-aurora", "dynamodb", "UpdateItem", OK);
+            call.at = std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(at_ms);
+            call.duration = Duration::ZERO;
+            call.ledger = Some(LedgerWrite { operation_id: operation_id.to_owned(), status: Some(status.to_owned()) });
+            call
+        };
+        let decided = [write(10, "old#decide", "completed"), write(30, "new#decide", "completed")];
+        let rested = |at_ms, operation_id, status| {
+            let calls = [decided.to_vec(), vec![write(at_ms, operation_id, status)]].concat();
+            superseded_ones_rested(&calls).passed
+        };
+        assert!(rested(20, "old#shift-dns#z", "intent") && rested(40, "new#shift-dns#z", "intent"));
+        assert!(!rested(40, "old#shift-dns#z", "intent"));
+        assert!(rested(40, "old#shift-dns#z", "completed"), "it may say what it has seen");
+        assert!(rested(40, "request-1#scale-ecs#x", "intent"), "by hand");
+        let mut refused = write(40, "old#shift-dns#z", "intent");
+        refused.applied = false;
+        assert!(superseded_ones_rested(&[decided.to_vec(), vec![refused]].concat()).passed);
     }
 
     #[test]
