@@ -165,6 +165,7 @@ impl<'a> Director<'a> {
     async fn cause_incident(&mut self) -> Result<()> {
         let alarms = Alarms::listen(self.stage.orchestrator(), self.stage.aws()).await?;
         (self.start, self.course.began) = (Instant::now(), Moment::now());
+        self.begin_what_is_due().await?;
         match self.schedule.incident {
             Incident::Lost => self.stage.lose(Site::Primary),
             Incident::LostAndBack(after) => {

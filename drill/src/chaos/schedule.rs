@@ -340,6 +340,13 @@ impl What {
     }
 }
 
+impl Aim {
+    /// Whether it is about what an alarm sets off at once.
+    fn is_trigger(self) -> bool {
+        self.function == Function::HealthProbe && self.purpose == Purpose::Change
+    }
+}
+
 impl Function {
     const ALL: [Self; 4] = [Self::HealthProbe, Self::PromoteAurora, Self::ScaleEcs, Self::ShiftDns];
     /// Those whose requests are in the decided run.
@@ -558,6 +565,7 @@ fn draw_fault(kind: Kind, incident: Incident, random: &mut fastrand::Rng) -> Fau
     let what = draw_what(kind, incident, random);
     let latest_ms = match what {
         // These wait for their calls anyway.
+        What::Calls(aim, _) if aim.is_trigger() => 0,
         What::Calls(..) => incident.latest_ms() / 4,
         What::Spell(_) | What::Act(_) => incident.latest_ms(),
     };
@@ -608,10 +616,13 @@ fn draw_aim(harm: Harm, incident: Incident, random: &mut fastrand::Rng) -> Aim {
         Purpose::Read => pick(random, function.reads()),
         Purpose::Change => pick(random, function.changes(incident)),
     };
+    // The probe has several operations; what fences has two.
+    let has_two = function == Function::HealthProbe || (incident.loses_region() && function != Function::ShiftDns);
     let most_skipped = match purpose {
-        Purpose::Intent | Purpose::Change => 0,
-        Purpose::Claim | Purpose::Completion => 1,
-        Purpose::Gate | Purpose::Read => 2,
+        Purpose::Gate | Purpose::Read => 1,
+        Purpose::Claim if has_two => 1,
+        Purpose::Completion if function == Function::HealthProbe => 1,
+        Purpose::Claim | Purpose::Intent | Purpose::Change | Purpose::Completion => 0,
     };
     let most_hits = if matches!(harm, Harm::Killed(_) | Harm::Delayed(_)) { 2 } else { MOST_HITS };
     Aim { function, purpose, operation, skip: random.u32(0..=most_skipped), times: random.u32(1..=most_hits) }
@@ -675,7 +686,7 @@ mod tests {
                 assert!(fault.from < fault.until && fault.until <= FAULTS_CEASE_AFTER, "seed {}", schedule.seed);
                 assert!(fault.what.kind().fits(schedule.incident), "seed {}", schedule.seed);
                 if let What::Calls(aim, harm) = fault.what {
-                    assert!((1..=MOST_HITS).contains(&aim.times) && aim.skip <= 2, "seed {}", schedule.seed);
+                    assert!((1..=MOST_HITS).contains(&aim.times) && aim.skip <= 1, "seed {}", schedule.seed);
                     assert!(aim.function.purposes(schedule.incident).contains(&aim.purpose), "seed {}", schedule.seed);
                     assert!(!matches!(harm, Harm::Delayed(delay) if delay > LONGEST_DELAY), "seed {}", schedule.seed);
                 }
