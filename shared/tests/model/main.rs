@@ -57,7 +57,7 @@ fn of_two_workers_of_two_failovers_one_dies() {
 
 /// The bounds of the tests above together.
 #[test]
-#[ignore = "takes too long and too much memory for every run"]
+#[ignore = "takes more time and memory than was tried"]
 fn three_workers_with_every_mishap_at_once() {
     keeps_every_promise(one_operation(3, &promised_skews()).crashes(2).mishaps(1));
 }
