@@ -209,7 +209,11 @@ fn break_record(world: &Shared) -> bool {
         !key.starts_with("plan#") && item.get("status").is_some_and(|status| status["S"] != "completed")
     });
     let Some((key, mut item)) = under_way.map(|(key, item)| (key.to_owned(), item.clone())) else { return false };
-    item.insert("status".to_owned(), json!({ "S": "somewhere" }));
+    if item.contains_key("intent") {
+        item.insert("intent".to_owned(), json!({ "S": "{}" }));
+    } else {
+        item.insert("status".to_owned(), json!({ "S": "somewhere" }));
+    }
     world.aws.dynamodb.table.put(Value::Object(item));
     world.monitor.by_hand = true;
     world.note("a person", format!("writes nonsense into {key}"));

@@ -59,6 +59,8 @@ pub enum Kind {
     Loss(&'static str),
     /// An invocation dies when it is polled for the n-th time.
     Killed(&'static str, u64),
+    /// An invocation panics when it is polled for the n-th time.
+    Panicked(&'static str, u64),
     /// An invocation stands still for so many milliseconds when it is polled for the n-th time.
     Paused(&'static str, u64, u64),
     /// An invocation's answer is lost; its work is done.
@@ -120,7 +122,7 @@ impl fmt::Display for Fault {
 }
 
 /// The kinds by name, for the count of what was seen.
-pub const KINDS: [&str; 27] = [
+pub const KINDS: [&str; 28] = [
     "Throttled",
     "Failed",
     "FailedAfter",
@@ -133,6 +135,7 @@ pub const KINDS: [&str; 27] = [
     "Partition",
     "Loss",
     "Killed",
+    "Panicked",
     "Paused",
     "InvocationLost",
     "NotStarted",
@@ -167,6 +170,7 @@ impl Kind {
             Self::Partition(_) => "Partition",
             Self::Loss(_) => "Loss",
             Self::Killed(..) => "Killed",
+            Self::Panicked(..) => "Panicked",
             Self::Paused(..) => "Paused",
             Self::InvocationLost(_) => "InvocationLost",
             Self::NotStarted(_) => "NotStarted",
@@ -203,7 +207,7 @@ fn one(chance: &mut Chance) -> Fault {
     match fault.kind {
         // What holds for the whole run, or happens once.
         Kind::Skew(..) | Kind::AlarmAgain(_) => Fault { from_ms: 0, until_ms: FAULTS_END_MS, permille: 1000, ..fault },
-        Kind::Killed(..) | Kind::Paused(..) | Kind::InvocationLost(_) | Kind::Twin(..) => {
+        Kind::Killed(..) | Kind::Panicked(..) | Kind::Paused(..) | Kind::InvocationLost(_) | Kind::Twin(..) => {
             Fault { until_ms: FAULTS_END_MS, ..fault }
         }
         Kind::Partition(_) | Kind::Loss(_) => Fault { permille: 1000, ..fault },
@@ -227,7 +231,8 @@ fn kind(chance: &mut Chance) -> Kind {
         15 | 16 => Kind::Stale(calls),
         17 => Kind::Partition(HOME),
         18 => Kind::Loss(HOME),
-        19..=22 => Kind::Killed(function, polls),
+        19..=21 => Kind::Killed(function, polls),
+        22 => Kind::Panicked(function, polls),
         23 | 24 => Kind::Paused(function, polls, chance.between(500, 90_000)),
         25 | 26 => Kind::InvocationLost(function),
         27 => Kind::NotStarted(function),

@@ -95,13 +95,10 @@ fn twin(world: &Shared, function: &'static str, request: &Value) {
     }
 }
 
-/// Begins an invocation; it goes on whether or not anybody waits for its answer.
+/// Begins an invocation as the faults have it; it goes on whether or not anybody waits for its answer.
 fn begin(world: &Shared, function: &'static str, request: Value) -> oneshot::Receiver<Result<Value, Failure>> {
-    let (answer, answered) = oneshot::channel();
-    let (caller, plight) = {
+    let plight = {
         let mut here = world.lock();
-        let caller = Caller::of(function, here.next_invocation(), &request);
-        here.monitor.begins(&caller);
         let killed = here.strikes(|fault| match fault.kind {
             Kind::Killed(about, poll) if about == function => Some(poll),
             _ => None,
@@ -110,7 +107,33 @@ fn begin(world: &Shared, function: &'static str, request: Value) -> oneshot::Rec
             Kind::Paused(about, poll, length) if about == function => Some((poll, ms(length))),
             _ => None,
         });
-        (caller, Plight { killed_at: killed.map(|(_, poll)| poll), paused_at: paused.map(|(_, pause)| pause) })
+        let panics = here.strikes(|fault| match fault.kind {
+            Kind::Panicked(about, poll) if about == function => Some(poll),
+            _ => None,
+        });
+        Plight {
+            killed_at: panics.or(killed).map(|(_, poll)| poll),
+            panics: panics.is_some(),
+            paused_at: paused.map(|(_, pause)| pause),
+            held_at: None,
+        }
+    };
+    begin_in(world, function, request, plight)
+}
+
+/// Begins an invocation that this befalls.
+pub fn begin_in(
+    world: &Shared,
+    function: &'static str,
+    request: Value,
+    plight: Plight,
+) -> oneshot::Receiver<Result<Value, Failure>> {
+    let (answer, answered) = oneshot::channel();
+    let caller = {
+        let mut here = world.lock();
+        let caller = Caller::of(function, here.next_invocation(), &request);
+        here.monitor.begins(&caller);
+        caller
     };
     let world = world.clone();
     tokio::task::spawn_local(async move {
@@ -138,6 +161,7 @@ async fn until_timeout(
 ) -> Result<Value, Failure> {
     let seconds = if caller.function == "promote-aurora" { PROMOTE_TIMEOUT_SECONDS } else { TIMEOUT_SECONDS };
     let limit = Duration::from_secs(seconds);
+    let panics = plight.panics;
     let work = sandbox::run(AssertUnwindSafe(function(world, caller, request, limit)).catch_unwind(), plight);
     match tokio::time::timeout(limit, work).await {
         Ok(Ok(Ok(outcome))) => outcome,
@@ -145,6 +169,8 @@ async fn until_timeout(
             world.lock().monitor.violated("a function panicked", &caller.to_string());
             Err(Failure::new("Failover.OutcomeUnknown", "the function panicked"))
         }
+        // What the function's runtime makes of a panic.
+        Ok(Err(Killed)) if panics => Err(Failure::new("Failover.OutcomeUnknown", "the function panicked")),
         Ok(Err(Killed)) => Err(Failure::new("Runtime.ExitError", "Runtime exited with error: signal: killed")),
         Err(_) => Err(Failure::new("Sandbox.Timedout", format!("Task timed out after {seconds}.00 seconds"))),
     }

@@ -2,18 +2,48 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Sleep, sleep};
+use tokio::sync::Notify;
+use tokio::time::sleep;
 
 /// What befalls an invocation, by the number of the poll, from 1. None: nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Plight {
     /// It is killed in place of this poll.
     pub killed_at: Option<u64>,
+    /// It dies of a panic then, which its runtime answers for.
+    pub panics: bool,
     /// Before this poll it stands still for so long.
     pub paused_at: Option<(u64, Duration)>,
+    /// Before this poll it says that it is there, and stands still until it is let go.
+    pub held_at: Option<(u64, Arc<Gate>)>,
+}
+
+/// Where an invocation is held.
+#[derive(Debug, Default)]
+pub struct Gate {
+    reached: Notify,
+    open: Notify,
+}
+
+impl Gate {
+    /// Waits until the invocation is there.
+    pub async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    /// Lets it go.
+    pub fn open(&self) {
+        self.open.notify_one();
+    }
+
+    async fn passed(self: Arc<Self>) {
+        self.reached.notify_one();
+        self.open.notified().await;
+    }
 }
 
 /// The invocation was killed.
@@ -30,7 +60,7 @@ pub struct Sandbox<F> {
     inner: Option<Pin<Box<F>>>,
     plight: Plight,
     polls: u64,
-    pause: Option<Pin<Box<Sleep>>>,
+    pause: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
 impl<F: Future> Future for Sandbox<F> {
@@ -44,6 +74,9 @@ impl<F: Future> Future for Sandbox<F> {
                 && poll == this.polls
             {
                 this.pause = Some(Box::pin(sleep(length)));
+            }
+            if let Some((_, gate)) = this.plight.held_at.take_if(|(poll, _)| *poll == this.polls) {
+                this.pause = Some(Box::pin(gate.passed()));
             }
         }
         if let Some(pause) = &mut this.pause {
@@ -94,5 +127,19 @@ mod tests {
         let plight = Plight { paused_at: Some((2, Duration::from_secs(9))), ..Plight::default() };
         assert_eq!(run(three_awaits(), plight).await, Ok(7));
         assert_eq!(began.elapsed().as_secs(), 9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_held_until_it_is_let_go() {
+        let gate = Arc::new(Gate::default());
+        let began = tokio::time::Instant::now();
+        let held = run(three_awaits(), Plight { held_at: Some((3, Arc::clone(&gate))), ..Plight::default() });
+        let keeper = async {
+            gate.reached().await;
+            sleep(Duration::from_secs(5)).await;
+            gate.open();
+        };
+        assert_eq!(tokio::join!(held, keeper).0, Ok(7));
+        assert_eq!(began.elapsed().as_secs(), 5);
     }
 }

@@ -14,7 +14,7 @@ use crate::caller::Caller;
 use crate::chance::Chance;
 use crate::faults::{Fault, Kind};
 use crate::network::{self, Fate, Mishap};
-use crate::properties::Monitor;
+use crate::properties::{self, Monitor};
 use crate::trace::Trace;
 use crate::variant::Variant;
 use crate::workload::{self, STANDBY};
@@ -53,6 +53,10 @@ pub struct World {
     pub variant: Option<Variant>,
     /// How many calls were made.
     pub calls: u64,
+    /// What happens to the call of this number, whatever the faults have for it; gone once it has happened.
+    pub mishap_at: Option<(u64, Mishap)>,
+    /// The changes of the workload that AWS accepted, in order; the same one sent again is the same text.
+    pub accepted: Vec<String>,
     network: Chance,
     began: Instant,
     invocations: u64,
@@ -71,6 +75,8 @@ impl World {
             trace: Trace::default(),
             variant,
             calls: 0,
+            mishap_at: None,
+            accepted: Vec::new(),
             network: Chance::of(seed, "network"),
             began: Instant::now(),
             invocations: 0,
@@ -136,7 +142,9 @@ impl World {
     pub fn send(&mut self, caller: &Caller, request: &Request) -> Fate {
         self.calls += 1;
         let now = self.now();
-        let mishap = self.strikes(|fault| network::mishap(fault, caller, request));
+        let of_fault = self.strikes(|fault| network::mishap(fault, caller, request));
+        let of_this_call = self.mishap_at.take_if(|(number, _)| *number == self.calls);
+        let mishap = of_this_call.map(|(_, mishap)| (self.faults.len(), mishap)).or(of_fault);
         let (least, most) = network::transit(request);
         let mut fate = Fate {
             there_ms: self.network.between(least, most),
@@ -144,9 +152,9 @@ impl World {
             mishap,
         };
         if let Some((index, Mishap::Slow)) = fate.mishap
-            && let Kind::Delayed(_, ms) = self.faults[index].kind
+            && let Some(Fault { kind: Kind::Delayed(_, ms), .. }) = self.faults.get(index)
         {
-            fate.there_ms = ms.min(network::LONGEST_TRANSIT_MS);
+            fate.there_ms = (*ms).min(network::LONGEST_TRANSIT_MS);
         }
         if network::changes(request) {
             self.monitor.sent(&self.aws, caller, request, now);
@@ -185,7 +193,11 @@ impl World {
             None => self.aws.answer(request, now),
         };
         self.monitor.applied(&mut self.aws, caller, request, &answer, now);
-        if !network::changes(request) {
+        if network::changes(request) {
+            if answer.is_success() {
+                self.accepted.push(properties::call(request));
+            }
+        } else {
             self.answers.insert(question(request), (now, answer.clone()));
         }
         answer
