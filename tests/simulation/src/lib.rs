@@ -18,6 +18,7 @@ pub mod director;
 pub mod faults;
 pub mod lambda;
 pub mod machine;
+pub mod matrix;
 pub mod network;
 pub mod play;
 pub mod properties;

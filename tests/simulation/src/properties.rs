@@ -263,6 +263,6 @@ fn intent_at(record: &Value) -> i64 {
 }
 
 /// What identifies a change: the same one sent again is the same text.
-fn call(request: &Request) -> String {
+pub(crate) fn call(request: &Request) -> String {
     format!("{} {} {} {}", request.region, request.name(), request.path, request.body)
 }

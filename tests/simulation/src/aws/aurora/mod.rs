@@ -499,6 +499,17 @@ pub fn order(aws: &mut Aws, kind: PromotionKind, target: &str, now: Timestamp) -
     aws.aurora.promote(kind, target, By::Person, now)
 }
 
+/// The Region's cluster lets nobody in, as a person left it who isolated it before.
+///
+/// # Panics
+/// For a Region without a cluster.
+pub fn isolate_by_hand(aws: &mut Aws, region: &str, now: Timestamp) {
+    advance(aws, now);
+    let site = site(region).expect("a Region with a cluster");
+    aws.aurora.clusters[site].security_groups = vec![SecurityGroup { id: CLOSED_GROUP.to_owned(), status: "active" }];
+    aws.aurora.show(now);
+}
+
 /// Lets time pass.
 pub fn advance(aws: &mut Aws, now: Timestamp) {
     aws.aurora.advance(&aws.lost, now);
