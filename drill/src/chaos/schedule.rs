@@ -16,7 +16,7 @@ pub const FAULTS: RangeInclusive<usize> = 4..=7;
 /// five seconds that the product allows for that.
 pub const LONGEST_DELAY: Duration = Duration::from_secs(6);
 /// The shortest and the longest that an outage lasts, in milliseconds.
-const OUTAGE_MS: RangeInclusive<u64> = 500..=4_000;
+const OUTAGE_MS: RangeInclusive<u64> = 1_500..=4_000;
 /// When a Region that was lost comes back, in milliseconds.
 const RETURNS_MS: RangeInclusive<u64> = 5_000..=13_000;
 /// The most calls in a row that a fault hits.
