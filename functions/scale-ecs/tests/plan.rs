@@ -600,3 +600,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_suspended_is_told_and_nothing_is_said_of_it_when_nothing_is() {
+    let limits = |suspended| serde_json::json!(Limits { min: 1, max: 4, suspended });
+    let told = serde_json::json!({ "scale_in": true, "scale_out": true, "scheduled": true });
+    assert_eq!(limits(Suspension::ALL)["suspended"], told);
+    assert_eq!(limits(Suspension::NONE), serde_json::json!({ "min": 1, "max": 4 }));
+}

@@ -467,6 +467,23 @@ async fn tasks_that_cannot_be_placed_are_reported_while_waiting_for_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_a_change_placement_failures_of_the_last_ten_minutes_are_reported_and_no_older_ones() {
+    for (seconds_ago, is_reported) in [(599, true), (601, false)] {
+        let at = START.as_millis() / 1000 - seconds_ago;
+        let mut stuck = service("api", 3, 1);
+        let message = "(service api) was unable to place a task. Reason: Capacity is unavailable at this time.";
+        stuck["events"] = json!([{ "id": "e", "createdAt": at, "message": message }]);
+        let aws = unlimited();
+        aws.on("ecs", "DescribeServices", [services(&[stuck])]);
+        let mut rehearsal = request();
+        rehearsal["run"]["dry_run"] = json!(true);
+        let response = invoke(&aws, rehearsal).await.expect("rehearsed");
+        let reported = response.message.contains("Capacity is unavailable");
+        assert_eq!(reported, is_reported, "{seconds_ago} s ago: {}", response.message);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn placement_failures_from_before_the_change_are_not_reported() {
     let old = |message: &str| json!({ "id": "e", "createdAt": START.as_millis() / 1000 - 30, "message": message });
     let mut starting = service("api", 3, 1);
