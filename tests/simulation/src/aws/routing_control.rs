@@ -271,7 +271,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_real_step_moves_the_traffic_there_and_back_by_the_controls() {
-        for seed in 0..60 {
+        for seed in 0..20 {
             Steps::with(seed, async |steps| {
                 for (failover, target) in [("f1", STANDBY), ("f2", HOME)] {
                     let request =

@@ -126,9 +126,17 @@ pub fn answer(aws: &mut Aws, request: &Request, now: Timestamp) -> Answer {
         "HeadObject" => found.map_or_else(|| error(404, "NotFound", "Not Found"), described),
         "PutObject" => {
             assert!(is_it, "no other object is simulated: {key}");
-            assert_eq!(request.headers.get("if-none-match").map(String::as_str), Some("*"), "a put without a condition");
+            assert_eq!(
+                request.headers.get("if-none-match").map(String::as_str),
+                Some("*"),
+                "a put without a condition"
+            );
             if found.is_some() {
-                return error(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
+                return error(
+                    412,
+                    "PreconditionFailed",
+                    "At least one of the pre-conditions you specified did not hold",
+                );
             }
             aws.s3.set(Some(Object { at: now, body: request.body.clone() }), false, now);
             Answer::Headers(Vec::new())
@@ -171,6 +179,7 @@ fn described(object: &Object) -> Answer {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::time::Duration;
 
     use failover::contract::Severity;
 
@@ -238,8 +247,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_real_step_moves_the_traffic_there_and_back_by_the_object() {
-        for seed in 0..60 {
+        for seed in 0..40 {
             Steps::with(seed, async |steps| {
+                // S3 writes whole seconds: the object may be almost one younger than it says.
+                tokio::time::advance(Duration::from_millis(seed * 25)).await;
                 for (failover, target) in [("f1", STANDBY), ("f2", HOME)] {
                     let request =
                         json!({ "run": { "failover_id": failover }, "target_region": target, "traffic": traffic() });

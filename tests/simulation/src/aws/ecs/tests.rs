@@ -7,6 +7,8 @@ use crate::aws::steps::Steps;
 use crate::workload::ECS_CLUSTER;
 
 const SEEDS: std::ops::Range<u64> = 0..60;
+/// Fewer, since the real steps take their time.
+const SEEDS_OF_STEPS: std::ops::Range<u64> = 0..20;
 const ORDERS: &str = "orders";
 /// By then every task runs, whatever chance there was.
 const SETTLED_MS: u64 = 120_000;
@@ -180,6 +182,24 @@ fn a_region_that_is_lost_keeps_its_counts_runs_nothing_and_starts_its_tasks_when
 }
 
 #[test]
+fn a_count_that_was_to_be_moved_when_its_region_was_lost_is_moved_when_it_is_there_again() {
+    for seed in SEEDS {
+        let mut aws = quiet(seed);
+        register(&mut aws, HOME, json!({ "MinCapacity": 6 }), at(1_000));
+        if aws.ecs.desired(HOME, ORDERS) == 6 {
+            continue;
+        }
+        aws.lost.insert(HOME.to_owned());
+        aws.advance(at(60_000));
+        assert_eq!(aws.ecs.desired(HOME, ORDERS), 4, "seed {seed}");
+        aws.lost.clear();
+        aws.advance(at(60_001));
+        let moved = aws.ecs.changes().last().copied().expect("a change");
+        assert_eq!((moved.at, moved.act, moved.desired), (at(60_000), Act::Adjust, 6), "seed {seed}");
+    }
+}
+
+#[test]
 fn what_happens_does_not_depend_on_how_often_it_is_looked_at() {
     for seed in SEEDS {
         let (mut often, mut once) = (Aws::new(seed), Aws::new(seed));
@@ -211,7 +231,11 @@ fn what_is_not_there_is_answered_as_ecs_does() {
     for (operation, body, expected) in [
         ("DescribeServices", json!({ "cluster": "web", "services": [ORDERS] }), "ClusterNotFoundException"),
         ("DescribeServices", json!({ "cluster": ECS_CLUSTER, "services": many }), "InvalidParameterException"),
-        ("UpdateService", json!({ "cluster": ECS_CLUSTER, "service": "web", "desiredCount": 1 }), "ServiceNotFoundException"),
+        (
+            "UpdateService",
+            json!({ "cluster": ECS_CLUSTER, "service": "web", "desiredCount": 1 }),
+            "ServiceNotFoundException",
+        ),
         ("DescribeTaskDefinition", json!({ "taskDefinition": "web:1" }), "ClientException"),
         ("GetServiceQuota", json!({ "ServiceCode": "fargate", "QuotaCode": "L-0" }), "NoSuchResourceException"),
     ] {
@@ -247,7 +271,7 @@ fn percent_of(source: &str) -> Value {
 
 #[tokio::test(start_paused = true)]
 async fn the_real_step_scales_out_there_fences_home_and_brings_home_back() {
-    for seed in SEEDS {
+    for seed in SEEDS_OF_STEPS {
         Steps::with(seed, async |steps| {
             let there = scaling("f1", STANDBY, &percent_of(HOME));
             let done = steps.settle("scale-ecs", there).await.expect("scaled out");
