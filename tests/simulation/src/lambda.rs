@@ -132,7 +132,8 @@ pub fn begin_in(
     let caller = {
         let mut here = world.lock();
         let caller = Caller::of(function, here.next_invocation(), &request);
-        here.monitor.begins(&caller);
+        let now = here.now();
+        here.monitor.begins(&caller, now);
         caller
     };
     let world = world.clone();

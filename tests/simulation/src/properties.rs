@@ -25,6 +25,9 @@ const LAST_WORDS: [&str; 5] =
 /// For so long may a database be seen to be available that is restarting: RDS shows a change some seconds late.
 pub const AVAILABLE_WITHIN_MS: u64 = 15_000;
 
+/// For so long at least an invocation may work, in milliseconds: no plan gives a step less.
+pub const AT_WORK_MS: u64 = 9_000;
+
 /// The ledger's operation that an invocation holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Held {
@@ -36,6 +39,8 @@ struct Held {
 #[derive(Debug, Default)]
 pub struct Monitor {
     held: BTreeMap<u64, Held>,
+    /// When each invocation that has not ended began.
+    alive: BTreeMap<u64, Timestamp>,
     /// What was applied under an intent: operation, moment of the intent, call.
     applied: BTreeSet<(String, i64, String)>,
     keys: BTreeSet<String>,
@@ -72,8 +77,8 @@ impl Monitor {
     }
 
     /// An invocation begins.
-    pub fn begins(&mut self, caller: &Caller) {
-        self.held.remove(&caller.invocation);
+    pub fn begins(&mut self, caller: &Caller, now: Timestamp) {
+        self.alive.insert(caller.invocation, now);
     }
 
     /// An invocation ends.
@@ -92,6 +97,7 @@ impl Monitor {
             Err(failure) => drop(self.reached.insert(failure.error.clone())),
         }
         self.held.remove(&caller.invocation);
+        self.alive.remove(&caller.invocation);
     }
 
     /// A change leaves an invocation.
@@ -230,11 +236,29 @@ impl Monitor {
             return;
         }
         let text = |field: &str| item.get(field).and_then(|value| value["S"].as_str()).unwrap_or_default().to_owned();
-        self.held.insert(caller.invocation, Held { key: key.to_owned(), owner: text("owner") });
+        self.takes(caller, Held { key: key.to_owned(), owner: text("owner") }, now);
+        if item.get("lease_expires_ms").is_some_and(|lease| lease["N"] == "0") {
+            self.held.remove(&caller.invocation);
+        }
         if text("status") == "completed" {
             self.completed.insert(key.to_owned(), item.clone());
             self.check_promoted(aws, key);
         }
+    }
+
+    /// An invocation has written to an operation's record as its owner.
+    fn takes(&mut self, caller: &Caller, held: Held, now: Timestamp) {
+        let began_lately = |invocation: &u64| {
+            self.alive.get(invocation).is_some_and(|began| now.millis_since(*began) < AT_WORK_MS)
+        };
+        let from = self.held.iter().find(|(invocation, other)| {
+            **invocation != caller.invocation && other.key == held.key && began_lately(invocation)
+        });
+        if let Some((invocation, _)) = from {
+            let detail = format!("{caller} takes {} over from invocation {invocation}", held.key);
+            self.violated("nothing is taken over from an invocation that is at work", &detail);
+        }
+        self.held.insert(caller.invocation, held);
     }
 
     /// A promotion that is written down as completed has come about.

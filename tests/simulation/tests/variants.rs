@@ -19,7 +19,7 @@ fn is_caught(variant: Variant, property: &str) {
 
 #[test]
 fn a_write_that_does_not_ask_for_the_owner_is_caught() {
-    is_caught(Variant::OwnerConditionDropped, "");
+    is_caught(Variant::OwnerConditionDropped, "a completed operation stays as it is");
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_change_that_was_not_written_down_is_caught() {
 
 #[test]
 fn a_lease_that_ends_before_its_invocation_is_caught() {
-    is_caught(Variant::LeaseShorterThanInvocation, "");
+    is_caught(Variant::LeaseShorterThanInvocation, "nothing is taken over from an invocation that is at work");
 }
 
 #[test]
