@@ -60,7 +60,8 @@ impl Failure {
 /// What Lambda or the function answers.
 pub async fn invoke(world: &Shared, function: &'static str, request: Value) -> Result<Value, Failure> {
     let of_function = |about: &'static str| about == function;
-    if world.lock().strikes(|fault| matches!(fault.kind, Kind::NotStarted(f) if of_function(f)).then_some(())).is_some() {
+    if world.lock().strikes(|fault| matches!(fault.kind, Kind::NotStarted(f) if of_function(f)).then_some(())).is_some()
+    {
         world.lock().note(function, "not started: too many requests");
         return Err(Failure::new("Lambda.TooManyRequestsException", "Rate Exceeded."));
     }
@@ -69,7 +70,8 @@ pub async fn invoke(world: &Shared, function: &'static str, request: Value) -> R
         // The task is only dropped with the whole run.
         Err(Failure::new("Lambda.Unknown", "the run has ended"))
     });
-    let lost = world.lock().strikes(|fault| matches!(fault.kind, Kind::InvocationLost(f) if of_function(f)).then_some(()));
+    let lost =
+        world.lock().strikes(|fault| matches!(fault.kind, Kind::InvocationLost(f) if of_function(f)).then_some(()));
     if lost.is_some() {
         world.lock().note(function, "the invocation's answer is lost");
         tokio::time::sleep(ms(LOST_ANSWER_MS)).await;
@@ -122,6 +124,7 @@ fn begin(world: &Shared, function: &'static str, request: Value) -> oneshot::Rec
 }
 
 /// Begins an invocation that this befalls.
+#[must_use]
 pub fn begin_in(
     world: &Shared,
     function: &'static str,
@@ -143,7 +146,9 @@ pub fn begin_in(
         {
             let mut world = world.lock();
             let line = match &outcome {
-                Ok(answer) => format!("answers {}", answer["status"].as_str().or(answer["decision"].as_str()).unwrap_or("ok")),
+                Ok(answer) => {
+                    format!("answers {}", answer["status"].as_str().or(answer["decision"].as_str()).unwrap_or("ok"))
+                }
                 Err(failure) => format!("fails with {}: {}", failure.error, failure.message),
             };
             world.note(&caller.to_string(), line);
@@ -154,12 +159,7 @@ pub fn begin_in(
     answered
 }
 
-async fn until_timeout(
-    world: &Shared,
-    caller: &Arc<Caller>,
-    request: Value,
-    plight: Plight,
-) -> Result<Value, Failure> {
+async fn until_timeout(world: &Shared, caller: &Arc<Caller>, request: Value, plight: Plight) -> Result<Value, Failure> {
     let seconds = if caller.function == "promote-aurora" { PROMOTE_TIMEOUT_SECONDS } else { TIMEOUT_SECONDS };
     let limit = Duration::from_secs(seconds);
     let panics = plight.panics;
@@ -298,7 +298,7 @@ fn environment() -> BTreeMap<&'static str, &'static str> {
 
 /// The answer of a successful invocation as Step Functions has it.
 #[must_use]
-pub fn as_task_result(payload: Value) -> Value {
+pub fn as_task_result(payload: &Value) -> Value {
     json!({ "ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200 })
 }
 

@@ -4,6 +4,7 @@
 //! signing, retries and error parsing, and the deployed definition of the state machine. What is simulated is AWS
 //! itself ([`aws`]), the network to it and the time. Every delay, fault and interleaving follows from one seed.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "each place picks its own few of the many kinds of faults")]
 #![allow(
     clippy::expect_used,
     clippy::missing_panics_doc,

@@ -37,13 +37,13 @@ impl Outside {
 
     async fn publish(&self, task: &Task, arguments: &Value) -> Result<Value, TaskError> {
         self.service("sns", "SNS.InternalErrorException").await?;
-        let mut world = self.world.lock();
-        let now = world.now();
+        let mut here = self.world.lock();
+        let now = here.now();
         let text = |field: &str| arguments[field].as_str().unwrap_or_default().to_owned();
         let (subject, message) = (text("Subject"), text("Message"));
-        world.note("people are told", format!("{subject} ({})", task.state));
-        world.monitor.told(&task.execution, &task.state);
-        let id = sns::publish(&mut world.aws, &text("TopicArn"), &subject, &message, now);
+        here.note("people are told", format!("{subject} ({})", task.state));
+        here.monitor.told(&task.execution, &task.state);
+        let id = sns::publish(&mut here.aws, &text("TopicArn"), &subject, &message, now);
         Ok(json!({ "MessageId": id.expect("the topic exists") }))
     }
 
@@ -86,9 +86,9 @@ impl Outside {
         };
         tokio::time::sleep(ms(after)).await;
         let word = if approved { "approves" } else { "declines" };
-        let mut world = self.world.lock();
-        world.note("a person", word);
-        world.monitor.reached.insert(word.to_owned());
+        let mut here = self.world.lock();
+        here.note("a person", word);
+        here.monitor.reached.insert(word.to_owned());
         Ok(json!({ "approved": approved }))
     }
 }
@@ -100,7 +100,7 @@ impl Tasks for Outside {
                 let name = arguments["FunctionName"].as_str().unwrap_or_default();
                 let function = workload::function_of(name).unwrap_or_else(|| panic!("there is no function {name}"));
                 match lambda::invoke(&self.world, function, arguments["Payload"].clone()).await {
-                    Ok(payload) => Ok(lambda::as_task_result(payload)),
+                    Ok(payload) => Ok(lambda::as_task_result(&payload)),
                     Err(failure) => {
                         let cause = json!({ "errorType": failure.error, "errorMessage": failure.message });
                         Err(TaskError { error: failure.error, cause: cause.to_string() })

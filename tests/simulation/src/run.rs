@@ -8,6 +8,7 @@ use state_machine::{Definition, End, Start};
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::aws::states::Execution;
+use crate::chance::Chance;
 use crate::director;
 use crate::faults::FAULTS_END_MS;
 use crate::machine::Outside;
@@ -69,10 +70,10 @@ async fn perform(play: &Play) -> Verdict {
     director::direct(&world, play);
     spawn_local(interpret(world.clone(), play.clone()));
     let ended = until_quiet(&world, FAULTS_END_MS, LONGEST_RUN_MS).await;
-    if !ended {
-        world.lock().monitor.violated("every run ends within its bound", "an execution is still running");
-    } else {
+    if ended {
         recover(&world).await;
+    } else {
+        world.lock().monitor.violated("every run ends within its bound", "an execution is still running");
     }
     verdict(&world, play)
 }
@@ -110,13 +111,8 @@ async fn interpret(world: Shared, play: Play) {
 async fn execute(world: Shared, play: Play, execution: Execution) {
     let Execution { name, input, started_at, .. } = execution;
     let undisturbed = world.lock().since_ms() >= FAULTS_END_MS;
-    let outside = Outside::new(world.clone(), play.seed ^ u64::from(name.len() as u32), undisturbed);
-    let start = Start {
-        name: name.clone(),
-        input,
-        started_at_ms: started_at.as_millis(),
-        seed: play.seed,
-    };
+    let outside = Outside::new(world.clone(), Chance::of(play.seed, &name).bits(), undisturbed);
+    let start = Start { name: name.clone(), input, started_at_ms: started_at.as_millis(), seed: play.seed };
     let history = {
         let (world, name) = (world.clone(), name.clone());
         move |entered: state_machine::Entered| world.lock().note("state machine", format!("{name}: {}", entered.state))
@@ -124,7 +120,7 @@ async fn execute(world: Shared, play: Play, execution: Execution) {
     let broken = play.variant.map(|variant| parsed(&variant.definition(DEFINITION)));
     let end = state_machine::run(broken.as_ref().unwrap_or(&PARSED), start, &outside, history).await;
     let mut world = world.lock();
-    let (word, detail) = match end {
+    let (how, detail) = match end {
         End::Succeeded { output } => ("succeeded", outcome_of(&output)),
         End::Failed { error, cause } => {
             world.monitor.reached.insert(format!("ended: {error}"));
@@ -132,8 +128,8 @@ async fn execute(world: Shared, play: Play, execution: Execution) {
         }
         End::TimedOut => ("timed out", String::new()),
     };
-    world.note("state machine", format!("{name} {word}: {detail}"));
-    world.monitor.reached.insert(format!("execution {word}"));
+    world.note("state machine", format!("{name} {how}: {detail}"));
+    world.monitor.reached.insert(format!("execution {how}"));
     world.aws.states.end(&name);
     world.monitor.ended(&name);
 }
@@ -165,17 +161,17 @@ async fn recover(world: &Shared) {
 fn order_recovery(world: &Shared, attempt: u32, target: &str) {
     let (lost, unfinished) = {
         let here = world.lock();
-        (here.aws.lost.contains(HOME), here.aws.dynamodb.failover_under_way().and_then(|failover| here.aws.states.first_of(&failover)))
+        (
+            here.aws.lost.contains(HOME),
+            here.aws.dynamodb.failover_under_way().and_then(|failover| here.aws.states.first_of(&failover)),
+        )
     };
-    match unfinished {
-        Some(execution) => {
-            world.lock().monitor.reached.insert("resumed".to_owned());
-            director::start(world, &format!("{}--{}", execution.name, attempt + 1), &execution.input["trigger"]);
-        }
-        None => {
-            let mode = if lost { "failover" } else { "switchover" };
-            director::start(world, &format!("recovery-{attempt}"), &director::manual(mode, target));
-        }
+    if let Some(execution) = unfinished {
+        world.lock().monitor.reached.insert("resumed".to_owned());
+        director::start(world, &format!("{}--{}", execution.name, attempt + 1), &execution.input["trigger"]);
+    } else {
+        let mode = if lost { "failover" } else { "switchover" };
+        director::start(world, &format!("recovery-{attempt}"), &director::manual(mode, target));
     }
 }
 

@@ -109,8 +109,8 @@ fn written<'a>(request: &'a Request, attribute: &str, kind: &str) -> &'a str {
 /// The placeholder with which a request names an attribute: `#s…` where it is set, `#e…` where it is expected.
 fn placeholder<'a>(request: &'a Request, attribute: &str, prefix: &str) -> Option<&'a str> {
     let names = request.body["ExpressionAttributeNames"].as_object()?;
-    let mut named = names.iter().filter(|(name, value)| name.starts_with(prefix) && *value == attribute);
-    named.next().map(|(name, _)| name.as_str())
+    let mut placeholders = names.iter().filter(|(name, value)| name.starts_with(prefix) && *value == attribute);
+    placeholders.next().map(|(name, _)| name.as_str())
 }
 
 fn unconditional(request: &Request) -> Request {
@@ -134,7 +134,8 @@ fn with_short_lease(request: &Request, now: Timestamp) -> Request {
     let mut changed = request.clone();
     if let Some(name) = placeholder(request, "lease_expires_ms", "#s") {
         let value = name.replace('#', ":");
-        let asked: i64 = request.body["ExpressionAttributeValues"][&value]["N"].as_str().map_or(0, |text| text.parse().unwrap_or(0));
+        let asked: i64 =
+            request.body["ExpressionAttributeValues"][&value]["N"].as_str().map_or(0, |text| text.parse().unwrap_or(0));
         let short = asked.min(now.plus_millis(SHORT_LEASE_MS).as_millis());
         changed.body["ExpressionAttributeValues"][&value] = json!({ "N": short.to_string() });
     }
