@@ -9,10 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::{invoke, names, no_variables, preflight, severities, until_settled};
-use failover::contract::{Severity, StepResponse, StepStatus};
+use failover::contract::{Region, RunContext, Severity, StandbyObject, StepResponse, StepStatus};
 use failover::error::ErrorCode;
-use failover::testing::{FakeAws, Reply, Request};
+use failover::step::Plan;
+use failover::testing::{FakeAws, Reply, Request, START};
 use serde_json::{Value, json};
+use shift_dns::request::Common;
+use shift_dns::standby_object::ObjectShift;
+use shift_dns::standby_object::plan::{Observation, Present, plan};
 
 const RESOURCE: &str = "failover-switch/trading/failed-over";
 
@@ -133,6 +137,22 @@ async fn it_is_done_when_the_checkers_had_the_time_to_notice_and_not_before() {
         let since = bucket.since_change();
         assert!(since >= Duration::from_secs(30) && since < Duration::from_secs(35), "{target}: {since:?}");
     }
+}
+
+#[test]
+fn an_object_is_taken_for_as_young_as_it_may_be_since_s3_cuts_its_second_off() {
+    let region = Region::parse("eu-west-1").expect("a Region");
+    let common = Common {
+        run: RunContext::default(),
+        target_region: region.clone(),
+        resource: RESOURCE.to_owned(),
+        depends_on: Vec::new(),
+    };
+    let object = StandbyObject { region, bucket: "b".to_owned(), key: "k".to_owned(), notice_seconds: 30 };
+    let seen = Observation { object: Some(Present { last_modified: Some(START) }), changed_by: None };
+    let decided = |ms| plan(&ObjectShift::new(common.clone(), &object), &seen, START.plus_millis(ms));
+    assert!(matches!(decided(30_999), Plan::Wait { .. }), "it may have been written 999 ms later");
+    assert!(matches!(decided(31_000), Plan::AlreadyDone { .. }));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,6 +11,9 @@ use crate::whole_seconds;
 
 /// The field of a request that the object stands in.
 pub const FIELD: &str = "traffic.standby_object";
+/// S3 writes whole seconds, with the rest cut off: an object may be that much younger than it says.
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html> (`Last-Modified`)
+const LAST_MODIFIED_RESOLUTION_MS: u64 = 1_000;
 
 /// A request, complete and checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +65,13 @@ pub struct Present {
     pub last_modified: Option<Timestamp>,
 }
 
+impl Present {
+    /// The moment by which it was written.
+    fn written_by(&self) -> Option<Timestamp> {
+        self.last_modified.map(|moment| moment.plus_millis(LAST_MODIFIED_RESOLUTION_MS))
+    }
+}
+
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -93,7 +103,7 @@ pub fn plan(request: &ObjectShift, seen: &Observation, now: Timestamp) -> Plan<A
     match (request.wants_it(), &seen.object) {
         (true, None) => Plan::Act(Action::Create(note(request, now))),
         (false, Some(_)) => Plan::Act(Action::Delete),
-        (true, Some(object)) => noticed(request, object.last_modified.or(seen.changed_by), now),
+        (true, Some(object)) => noticed(request, object.written_by().or(seen.changed_by), now),
         (false, None) => noticed(request, seen.changed_by, now),
     }
 }

@@ -258,6 +258,9 @@ mod tests {
                     steps.aws(|aws, now| {
                         let answers = aws.route53.answers(SWITCHED_RECORD, "AAAA", now);
                         assert_eq!(answers, BTreeSet::from([target]), "seed {seed}: done means that clients follow");
+                        let since = now.millis_since(aws.s3.changes().last().expect("a change").at);
+                        let notice = u64::from(NOTICE_SECONDS) * 1_000;
+                        assert!(since >= notice, "seed {seed}: done {since} ms after the change");
                     });
                 }
                 let changes = steps.aws(|aws, _| aws.s3.changes().len());
