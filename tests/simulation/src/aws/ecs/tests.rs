@@ -35,7 +35,7 @@ fn set_count(aws: &mut Aws, region: &str, count: u32, now: Timestamp) {
     assert!(ask(aws, region, "UpdateService", body, now).is_success());
 }
 
-fn register(aws: &mut Aws, region: &str, fields: Value, now: Timestamp) -> Answer {
+fn register(aws: &mut Aws, region: &str, fields: &Value, now: Timestamp) -> Answer {
     let mut body = json!({
         "ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount",
         "ResourceId": format!("service/{ECS_CLUSTER}/{ORDERS}"),
@@ -115,12 +115,12 @@ fn a_task_that_stops_is_not_counted_within_five_seconds_and_its_process_ends_wit
 fn limits_move_the_count_into_them_and_no_others_are_taken_until_then() {
     for seed in SEEDS {
         let mut aws = quiet(seed);
-        assert!(register(&mut aws, STANDBY, json!({ "MinCapacity": 4, "MaxCapacity": 6 }), at(1_000)).is_success());
-        let again = register(&mut aws, STANDBY, json!({ "MinCapacity": 5 }), at(1_000));
+        assert!(register(&mut aws, STANDBY, &json!({ "MinCapacity": 4, "MaxCapacity": 6 }), at(1_000)).is_success());
+        let again = register(&mut aws, STANDBY, &json!({ "MinCapacity": 5 }), at(1_000));
         assert_eq!(code(&again), "ConcurrentUpdateException", "seed {seed}");
         aws.advance(at(4_000));
         assert_eq!(aws.ecs.desired(STANDBY, ORDERS), 4, "seed {seed}");
-        assert!(register(&mut aws, STANDBY, json!({ "MinCapacity": 5 }), at(4_001)).is_success());
+        assert!(register(&mut aws, STANDBY, &json!({ "MinCapacity": 5 }), at(4_001)).is_success());
         let acts: Vec<Act> = aws.ecs.changes().iter().map(|change| change.act).collect();
         assert_eq!(acts[..2], [Act::Register, Act::Adjust], "seed {seed}");
     }
@@ -135,12 +135,12 @@ fn a_suspension_stays_until_a_request_says_otherwise_and_limits_that_contradict_
         let limits = aws.ecs.limits(HOME, ORDERS);
         [limits.scale_in_suspended, limits.scale_out_suspended, limits.scheduled_suspended]
     };
-    register(&mut aws, HOME, json!({ "MinCapacity": 0, "SuspendedState": all }), at(1_000));
-    register(&mut aws, HOME, json!({ "MaxCapacity": 9 }), at(2_000));
+    register(&mut aws, HOME, &json!({ "MinCapacity": 0, "SuspendedState": all }), at(1_000));
+    register(&mut aws, HOME, &json!({ "MaxCapacity": 9 }), at(2_000));
     assert_eq!((suspended(&aws), aws.ecs.limits(HOME, ORDERS).max), ([true; 3], 9));
-    let refused = register(&mut aws, HOME, json!({ "MinCapacity": 10 }), at(3_000));
+    let refused = register(&mut aws, HOME, &json!({ "MinCapacity": 10 }), at(3_000));
     assert_eq!(code(&refused), "ValidationException");
-    register(&mut aws, HOME, json!({ "SuspendedState": { "ScheduledScalingSuspended": true } }), at(4_000));
+    register(&mut aws, HOME, &json!({ "SuspendedState": { "ScheduledScalingSuspended": true } }), at(4_000));
     assert_eq!((suspended(&aws), aws.ecs.limits(HOME, ORDERS).min), ([false, false, true], 0));
 }
 
@@ -153,7 +153,7 @@ fn policies_act_at_times_within_the_limits_and_not_where_they_are_suspended() {
         let suspended = json!({ "MinCapacity": 0, "SuspendedState": {
             "DynamicScalingInSuspended": true, "DynamicScalingOutSuspended": true,
         } });
-        register(&mut aws, STANDBY, suspended, at(1_000));
+        register(&mut aws, STANDBY, &suspended, at(1_000));
         aws.advance(at(3_600_000));
         for change in aws.ecs.changes().iter().filter(|change| change.act == Act::Policy) {
             by_policy += 1;
@@ -185,7 +185,7 @@ fn a_region_that_is_lost_keeps_its_counts_runs_nothing_and_starts_its_tasks_when
 fn a_count_that_was_to_be_moved_when_its_region_was_lost_is_moved_when_it_is_there_again() {
     for seed in SEEDS {
         let mut aws = quiet(seed);
-        register(&mut aws, HOME, json!({ "MinCapacity": 6 }), at(1_000));
+        register(&mut aws, HOME, &json!({ "MinCapacity": 6 }), at(1_000));
         if aws.ecs.desired(HOME, ORDERS) == 6 {
             continue;
         }

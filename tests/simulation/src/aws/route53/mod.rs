@@ -326,8 +326,7 @@ fn signals(aws: &mut Aws, now: Timestamp) -> Vec<Signal> {
     for turn in &routing_control.turns()[route53.heard.controls..] {
         signals.push(Signal { at: turn.at, watched: Watched::Control(turn.region), answers: turn.on });
     }
-    route53.heard =
-        Heard { ecs: ecs.turns().len(), s3: s3.turns().len(), controls: routing_control.turns().len() };
+    route53.heard = Heard { ecs: ecs.turns().len(), s3: s3.turns().len(), controls: routing_control.turns().len() };
     signals
 }
 
