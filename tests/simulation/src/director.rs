@@ -167,7 +167,8 @@ fn interfere(world: &Shared, index: usize, fault: Fault, chance: &mut Chance) {
 }
 
 async fn kill_switch(world: &Shared, set: bool) {
-    let request = json!({ "command": "kill_switch", "plan": "trading", "set": set, "by": "ada", "reason": "a simulated order" });
+    let request =
+        json!({ "command": "kill_switch", "plan": "trading", "set": set, "by": "ada", "reason": "a simulated order" });
     invoke_by_hand(world, "health-probe", request).await;
 }
 

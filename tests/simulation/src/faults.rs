@@ -250,9 +250,16 @@ fn kind(chance: &mut Chance) -> Kind {
 }
 
 fn calls(chance: &mut Chance) -> Calls {
-    let service = *chance.one_of(&["dynamodb", "rds", "ecs", "route53", "application-autoscaling", "cloudwatch", "sns"]);
+    let service =
+        *chance.one_of(&["dynamodb", "rds", "ecs", "route53", "application-autoscaling", "cloudwatch", "sns"]);
     let function = *chance.one_of(&FUNCTIONS);
-    *chance.one_of(&[Calls::All, Calls::Changes, Calls::Service(service), Calls::Service("dynamodb"), Calls::Of(function)])
+    *chance.one_of(&[
+        Calls::All,
+        Calls::Changes,
+        Calls::Service(service),
+        Calls::Service("dynamodb"),
+        Calls::Of(function),
+    ])
 }
 
 #[cfg(test)]

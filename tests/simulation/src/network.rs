@@ -104,12 +104,7 @@ impl HttpClient for Wire {
     }
 }
 
-async fn carry(
-    world: &Shared,
-    caller: &Caller,
-    request: &Request,
-    fate: Fate,
-) -> Result<HttpResponse, ConnectorError> {
+async fn carry(world: &Shared, caller: &Caller, request: &Request, fate: Fate) -> Result<HttpResponse, ConnectorError> {
     if matches!(fate.mishap, Some((_, Mishap::Refused))) {
         return Err(broken(io::ErrorKind::ConnectionRefused));
     }
@@ -168,7 +163,9 @@ pub fn mishap(fault: &Fault, caller: &Caller, request: &Request) -> Option<Misha
         Kind::AnswerLost(calls) => mishap(calls, Mishap::Lost),
         Kind::Delayed(calls, _) => mishap(calls, Mishap::Slow),
         Kind::Denied(calls) => mishap(calls, Mishap::Instead(denied(request))),
-        Kind::Stale(calls) => mishap(calls, Mishap::Stale).filter(|_| !changes(request) && request.service != "dynamodb"),
+        Kind::Stale(calls) => {
+            mishap(calls, Mishap::Stale).filter(|_| !changes(request) && request.service != "dynamodb")
+        }
         _ => None,
     }
 }

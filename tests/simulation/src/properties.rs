@@ -248,9 +248,8 @@ impl Monitor {
 
     /// An invocation has written to an operation's record as its owner.
     fn takes(&mut self, caller: &Caller, held: Held, now: Timestamp) {
-        let began_lately = |invocation: &u64| {
-            self.alive.get(invocation).is_some_and(|began| now.millis_since(*began) < AT_WORK_MS)
-        };
+        let began_lately =
+            |invocation: &u64| self.alive.get(invocation).is_some_and(|began| now.millis_since(*began) < AT_WORK_MS);
         let from = self.held.iter().find(|(invocation, other)| {
             **invocation != caller.invocation && other.key == held.key && began_lately(invocation)
         });

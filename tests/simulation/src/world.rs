@@ -146,11 +146,8 @@ impl World {
         let of_this_call = self.mishap_at.take_if(|(number, _)| *number == self.calls);
         let mishap = of_this_call.map(|(_, mishap)| (self.faults.len(), mishap)).or(of_fault);
         let (least, most) = network::transit(request);
-        let mut fate = Fate {
-            there_ms: self.network.between(least, most),
-            back_ms: self.network.between(least, most),
-            mishap,
-        };
+        let mut fate =
+            Fate { there_ms: self.network.between(least, most), back_ms: self.network.between(least, most), mishap };
         if let Some((index, Mishap::Slow)) = fate.mishap
             && let Some(Fault { kind: Kind::Delayed(_, ms), .. }) = self.faults.get(index)
         {
@@ -224,7 +221,8 @@ impl World {
         match request.body["Key"]["operation_id"]["S"].as_str() {
             Some(key) => {
                 let item = self.aws.dynamodb.table.item(key).unwrap_or_default();
-                let text = |field: &str| item[field]["S"].as_str().or(item[field]["N"].as_str()).unwrap_or("-").to_owned();
+                let text =
+                    |field: &str| item[field]["S"].as_str().or(item[field]["N"].as_str()).unwrap_or("-").to_owned();
                 let (status, attempt, generation) = (text("status"), text("attempt"), text("generation"));
                 format!("{outcome}; {key} is {status}, attempt {attempt}, generation {generation}")
             }
