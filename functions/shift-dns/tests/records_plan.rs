@@ -339,6 +339,31 @@ fn a_secondary_without_a_health_check_is_as_it_should_be() {
 }
 
 #[test]
+fn of_weighted_records_the_one_that_is_to_get_the_traffic_needs_a_health_check() {
+    let request = completed(json!({
+        "traffic": { "weighted_records": {
+            "hosted_zone_id": "Z1",
+            "weight": 1,
+            "records": [{
+                "name": "app.example.com",
+                "type": "A",
+                "set_identifiers": { "eu-central-1": "frankfurt", "eu-west-1": "ireland" },
+            }],
+        } },
+    }));
+    let request = request.expect("a good request");
+    let unchecked = |identifier: &str, weight| RecordSet {
+        routing: Routing::Weighted(weight),
+        target: Target::Values { ttl_seconds: 60, values: vec!["192.0.2.1".to_owned()] },
+        ..set("app.example.com", identifier, Role::Primary)
+    };
+    let sets = [unchecked("frankfurt", 1), unchecked("ireland", 0)].map(Found::Usable);
+    let warnings = warnings(&request, &[record("app.example.com", sets.into())]);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("app.example.com. A (ireland): nothing checks its health"), "{warnings:?}");
+}
+
+#[test]
 fn a_request_without_a_target_goes_to_the_standby_region() {
     let request = request(&["app.example.com"]);
     assert_eq!(request.common.target_region, standby());

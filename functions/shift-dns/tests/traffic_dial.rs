@@ -309,6 +309,26 @@ async fn the_preflight_tells_what_is_disabled_missing_or_silent_apart() {
     }
 }
 
+#[test]
+fn a_dial_that_is_off_its_end_by_as_little_as_a_float_can_tell_is_turned() {
+    let region = |text: &str| Region::parse(text).expect("a Region");
+    let (home, target) = (region("eu-central-1"), region("eu-west-1"));
+    let groups = BTreeMap::from([(home.clone(), group("frankfurt")), (target.clone(), group("ireland"))]);
+    let common = Common {
+        run: RunContext::default(),
+        target_region: target.clone(),
+        resource: "dials".to_owned(),
+        depends_on: Vec::new(),
+    };
+    let request = DialShift::new(common, &TrafficDials { endpoint_groups: groups }).expect("good");
+    for (left, is_turned) in [(f32::EPSILON, true), (0.0, false)] {
+        let accelerator = Accelerator { deployed: true, enabled: true };
+        let seen = Observation { dials: BTreeMap::from([(home.clone(), left), (target.clone(), 100.0)]), accelerator };
+        let decided = plan(&request, &seen);
+        assert_eq!(matches!(decided, Plan::Act(_)), is_turned, "{left} %: {decided:?}");
+    }
+}
+
 proptest! {
     /// However the dials stood: after each single step of the one action some Region has all that is routed to it, and
     /// after all of them only the target has any.
