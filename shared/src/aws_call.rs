@@ -14,7 +14,7 @@ use crate::telemetry::Trace;
 pub struct CallError {
     /// The service, as in IAM actions (`rds`).
     pub service: &'static str,
-    /// The operation (`FailoverGlobalCluster`).
+    /// The operation (`FailoverGlobalCluster`); empty for [`CallError::too_late`].
     pub operation: &'static str,
     /// The service's error code, empty when there was no answer.
     pub code: String,
@@ -74,6 +74,9 @@ pub enum Sent {
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.operation.is_empty() {
+            return f.write_str(&self.message);
+        }
         write!(f, "{}:{}", self.service, self.operation)?;
         if self.code.is_empty() {
             write!(f, " got no answer ({})", self.message)
@@ -96,6 +99,19 @@ impl CallError {
             message: message.to_owned(),
             meaning: meaning_of(code, 400),
             sent: Sent::Rejected,
+        }
+    }
+
+    /// A change that was not sent, since the time for it was up.
+    #[must_use]
+    pub fn too_late() -> Self {
+        Self {
+            service: "",
+            operation: "",
+            code: String::new(),
+            message: "the time was up before the change could be sent".to_owned(),
+            meaning: Meaning::Unreachable,
+            sent: Sent::NotSent,
         }
     }
 

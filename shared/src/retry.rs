@@ -23,13 +23,17 @@ pub const MOST_RETRIES: usize = 4;
 /// Makes a change, again and again while AWS certainly did not apply it and there is time.
 ///
 /// # Errors
-/// The last attempt's error.
-pub async fn change<T, F, Fut>(env: &Env, deadline: Deadline, attempt: F) -> Result<T, CallError>
+/// The last attempt's error; that of [`in_time`] when the time was up before the first one.
+pub async fn change<T, F, Fut>(env: &Env, deadline: Deadline, mut attempt: F) -> Result<T, CallError>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, CallError>>,
 {
-    attempt
+    let attempt_in_time = || {
+        let sent = in_time(env, deadline).map(|()| attempt());
+        async { sent?.await }
+    };
+    attempt_in_time
         .retry(schedule(env.random(), deadline.left(env.now())))
         .sleep(EnvSleeper(env.clone()))
         .when(is_safe_to_repeat)
@@ -37,6 +41,15 @@ where
         .adjust(|_, wait| wait.filter(|wait| *wait <= deadline.left(env.now())))
         .notify(|error, delay| tracing::warn!(%error, delay_ms = delay.as_millis(), "not applied, trying again"))
         .await
+}
+
+/// Whether there is still time to send a change, to be asked right before each one: the operation's lease covers what is
+/// sent by the deadline, and nothing later. An invocation that stood still in between may have been overtaken.
+///
+/// # Errors
+/// [`CallError::too_late`] after the deadline.
+pub fn in_time(env: &Env, deadline: Deadline) -> Result<(), CallError> {
+    if env.now() > deadline.moment() { Err(CallError::too_late()) } else { Ok(()) }
 }
 
 /// Whether a failed change can be sent again: it was not applied, and the same request can succeed later.

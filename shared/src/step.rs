@@ -294,10 +294,7 @@ impl<S: Step> Invocation<'_, S> {
         let mut held = Held { record };
         match self.reconcile(&mut held).await {
             Ok(response) => Ok(response),
-            Err(error) => {
-                self.give_up(&held.record, &error).await;
-                Err(error)
-            }
+            Err(error) => Err(self.give_up(&held.record, error).await),
         }
     }
 
@@ -418,16 +415,25 @@ impl<S: Step> Invocation<'_, S> {
         self.response(&held.record, StepStatus::InProgress, reason, ask_again, seen)
     }
 
-    /// Writes the failure down. Whoever has taken over by now is not disturbed: the write is conditional.
-    async fn give_up(&self, record: &Record, error: &Error) {
+    /// Writes the failure down, and gives the error to answer with. Whoever has taken over by now is not disturbed: the
+    /// write is conditional; and what becomes of the operation is theirs to say.
+    async fn give_up(&self, record: &Record, error: Error) -> Error {
         let retryable = match error.code().disposition() {
             Disposition::Retry | Disposition::AskAgain | Disposition::Stop => true,
             // A cause outside the request (permissions, configuration) can be removed, then the same operation goes on.
             Disposition::Yield | Disposition::Fail => !matches!(error, Error::Superseded { .. }),
         };
-        let event = Event::Fail { error: chain(error), retryable };
-        if let Err(second) = self.tools.ledger.record(record, event).await {
-            tracing::warn!(error = %chain(&second), "the failure could not be written down; the lease will run out");
+        let event = Event::Fail { error: chain(&error), retryable };
+        match self.tools.ledger.record(record, event).await {
+            Ok(_) => error,
+            Err(overtaken @ Error::InProgress { .. }) => {
+                tracing::warn!(error = %chain(&error), "overtaken, so this failure is not the operation's");
+                overtaken
+            }
+            Err(second) => {
+                tracing::warn!(error = %chain(&second), "the failure could not be written down; the lease will run out");
+                error
+            }
         }
     }
 

@@ -147,3 +147,18 @@ async fn a_change_that_is_refused_slowly_is_not_sent_again_after_the_deadline() 
     assert!(sent_at.len() > 1, "it is sent again while there is time");
     assert!(sent_at.iter().all(|at| *at <= end.moment()), "{sent_at:?}, and the end is {}", end.moment());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_change_whose_first_attempt_comes_after_the_deadline_is_not_sent() {
+    let tools = FakeAws::new().toolbox();
+    let end = deadline(&tools.env, &tools.config);
+    tools.env.sleep(VERY_SLOW).await;
+    let sent = Cell::new(0);
+    let outcome = retry::change(&tools.env, end, || async {
+        sent.set(sent.get() + 1);
+        Ok(())
+    })
+    .await;
+    assert_eq!((outcome, sent.get()), (Err(CallError::too_late()), 0));
+    assert_eq!(CallError::too_late().to_string(), "the time was up before the change could be sent");
+}

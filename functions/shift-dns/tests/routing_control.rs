@@ -8,13 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{invoke, names, preflight, severities, until_settled};
+use common::{invoke, names, no_variables, preflight, severities, until_settled};
 use failover::contract::{Region, RoutingControls, RunContext, Severity, StepStatus};
+use failover::env::Deadline;
 use failover::error::ErrorCode;
 use failover::step::Plan;
 use failover::testing::{FakeAws, Reply, Request};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use shift_dns::ShiftDns;
 use shift_dns::request::Common;
 use shift_dns::routing_control::ControlShift;
 use shift_dns::routing_control::plan::{Observation, State, plan};
@@ -177,6 +179,18 @@ async fn a_change_whose_answer_was_lost_at_every_endpoint_is_looked_for() {
         let changes = cluster.changes();
         assert_eq!((changes.len(), regions(&changes).len()), (5, 5), "one round, and no second one: {fate:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_of_silent_endpoints_that_begins_shortly_before_the_deadline_stops_at_it() {
+    let cluster = Cluster::at_home();
+    cluster.aws.on(SERVICE, "UpdateRoutingControlStates", [cluster.applied(Reply::Silence)]);
+    let tools = cluster.aws.toolbox();
+    // Each endpoint is given two seconds.
+    let deadline = Deadline::new(tools.env.now(), Duration::from_secs(3), 0);
+    let step = ShiftDns::new(tools, &no_variables()).expect("complete");
+    let answer = shift_dns::handle(Arc::new(step), request(), deadline).await.expect("looked at again");
+    assert_eq!((cluster.changes().len(), answer.status), (2, StepStatus::Done), "{answer:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,7 +27,12 @@ impl Controls<'_> {
     /// # Errors
     /// Those of the call. What a safety rule refuses, still after [`CONFLICT_PAUSE`], is [`Meaning::Forbidden`].
     pub(super) async fn change(&self, action: &Action, deadline: Deadline) -> Result<String, CallError> {
-        let round = || async { self.cluster.first_answer(async |endpoint| self.update(endpoint, action).await).await };
+        let ask = async |endpoint: &Endpoint| {
+            // A round of silent endpoints takes longer than the lease goes beyond the deadline.
+            retry::in_time(&self.tools.env, deadline)?;
+            self.update(endpoint, action).await
+        };
+        let round = || async { self.cluster.first_answer(ask).await };
         let mut outcome = retry::change(&self.tools.env, deadline, round).await;
         if matches!(&outcome, Err(error) if error.meaning == Meaning::Conflict && error.sent == Sent::Rejected)
             && deadline.left(self.tools.env.now()) > CONFLICT_PAUSE + ENDPOINT_TIMEOUT
