@@ -10,7 +10,7 @@ use crate::error::Error;
 /// # Errors
 /// [`Error::InvalidRequest`] with the path of the field that is missing, unknown or malformed.
 pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
-    read(value, |path| if path == "." { "request".to_owned() } else { path.to_owned() })
+    read(value, |path| path.unwrap_or("request").to_owned())
 }
 
 /// Reads a document that stands in the field `at` of something else.
@@ -18,12 +18,16 @@ pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
 /// # Errors
 /// [`Error::InvalidRequest`] with the path of the field, beginning with `at`.
 pub fn parse_at<T: DeserializeOwned>(at: &str, value: Value) -> Result<T, Error> {
-    read(value, |path| if path == "." { at.to_owned() } else { format!("{at}.{path}") })
+    read(value, |path| path.map_or_else(|| at.to_owned(), |path| format!("{at}.{path}")))
 }
 
-fn read<T: DeserializeOwned>(value: Value, field: impl Fn(&str) -> String) -> Result<T, Error> {
-    serde_path_to_error::deserialize(value)
-        .map_err(|error| Error::invalid(field(&error.path().to_string()), error.into_inner().to_string()))
+/// `field` makes the field's name of its path; there is none for the document itself, and for a field without a name.
+fn read<T: DeserializeOwned>(value: Value, field: impl Fn(Option<&str>) -> String) -> Result<T, Error> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let path = Some(path.as_str()).filter(|path| !matches!(*path, "." | ""));
+        Error::invalid(field(path), error.into_inner().to_string())
+    })
 }
 
 #[cfg(test)]
@@ -45,6 +49,15 @@ mod tests {
         assert!(nested.starts_with("run.generation: "), "{nested}");
         let arn = problem(json!({ "mode": "failover", "target_cluster_arn": "trading" }));
         assert!(arn.starts_with("target_cluster_arn: ") && arn.contains("\"trading\""), "{arn}");
+    }
+
+    #[test]
+    fn what_has_no_name_is_named_by_what_it_stands_in() {
+        for value in [json!({ "": 1 }), json!(7)] {
+            assert!(problem(value.clone()).starts_with("request: "), "{}", problem(value));
+        }
+        let error = parse_at::<PromoteRequest>("plan_document", json!({ "": 1 })).expect_err("refused");
+        assert!(error.to_string().starts_with("plan_document: "), "{error}");
     }
 
     #[test]
