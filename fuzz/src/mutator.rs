@@ -33,7 +33,7 @@ fn change_within(document: &mut Value, random: &mut Random) {
     let donor = pick(&mut document.clone(), random).clone();
     let value = pick(document, random);
     let inner = value.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
-    match inner.filter(|inner| inner.is_object()) {
+    match inner.filter(Value::is_object) {
         Some(mut inner) if random.below(8) > 0 => {
             change_within(&mut inner, random);
             *value = inner.to_string().into();

@@ -196,6 +196,8 @@ async fn exercise_functions(stored: &Stored) {
     ] {
         match world::probe(&stored.aws(), command).await {
             Ok(answer) => drop(serde_json::to_value(answer).expect("an answer can be written")),
+            // The ledger may name a Region that the function is not set up for.
+            Err(error @ Error::Config { .. }) => super::check_error(&error),
             Err(error) => check_refused(&error),
         }
     }
