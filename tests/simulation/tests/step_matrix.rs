@@ -1,4 +1,5 @@
 //! The step matrix: every step, crashed at each await, repeated, its answers lost, raced by a late twin (X10, F3, F4).
+#![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 #![allow(clippy::print_stdout, reason = "how many cells were played belongs into the report, and a failed one's trace")]
 
 use std::collections::{BTreeMap, BTreeSet};

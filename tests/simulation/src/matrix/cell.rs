@@ -22,15 +22,13 @@ const LONGEST_CELL_MS: u64 = 3_600_000;
 const MOST_INVOCATIONS: u32 = 100;
 /// How long until what was prepared shows everywhere, and how long what is under way in the end may take, in milliseconds.
 const SETTLING_MS: u64 = 10_000;
-/// How soon the state machine asks again after an error, in milliseconds; and while another invocation is at work.
+/// How soon the state machine asks again after an error, in milliseconds.
 const AGAIN_MS: u64 = 1_000;
-const AGAIN_IN_PROGRESS_MS: u64 = 6_000;
 /// How long after the other one has begun an overtaken invocation goes on, in milliseconds.
 const IN_WORK_MS: u64 = 60;
 const LATER_MS: u64 = 4_000;
 /// The errors after which the state machine asks a step again, as its definition has them.
-const RETRIED: [&str; 5] =
-    ["Failover.Transient", "Failover.InProgress", "Failover.OutcomeUnknown", "Sandbox.Timedout", "Runtime.ExitError"];
+const RETRIED: [&str; 4] = ["Failover.Transient", "Failover.OutcomeUnknown", "Sandbox.Timedout", "Runtime.ExitError"];
 
 /// What became of a cell.
 #[derive(Clone, Debug)]
@@ -198,18 +196,18 @@ impl Cell<'_> {
         self.go_on(outcome).await
     }
 
-    /// Goes on asking after this outcome.
+    /// Goes on asking after this outcome; while another invocation is at work, when its lease is over.
     async fn go_on(&self, mut outcome: Result<Value, Failure>) -> Result<Value, Failure> {
         for _ in 0..MOST_INVOCATIONS {
-            let pause = match &outcome {
+            match &outcome {
                 Ok(answer) if answer["status"] == "in_progress" => {
-                    Duration::from_secs(answer["ask_again_after_seconds"].as_u64().expect("a pause"))
+                    let pause = answer["ask_again_after_seconds"].as_u64().expect("a pause");
+                    tokio::time::sleep(Duration::from_secs(pause)).await;
                 }
-                Err(failure) if failure.error == "Failover.InProgress" => ms(AGAIN_IN_PROGRESS_MS),
-                Err(failure) if RETRIED.contains(&failure.error.as_str()) => ms(AGAIN_MS),
+                Err(failure) if failure.error == "Failover.InProgress" => self.until_lease_is_over().await,
+                Err(failure) if RETRIED.contains(&failure.error.as_str()) => tokio::time::sleep(ms(AGAIN_MS)).await,
                 Ok(_) | Err(_) => return outcome,
-            };
-            tokio::time::sleep(pause).await;
+            }
             outcome = self.ask().await;
         }
         outcome
