@@ -461,6 +461,19 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_is_a_witness_only_when_it_is_unhealthy() {
+        let rests_on = |status| of_endpoint(&Ok(Answer::Status { status, took_ms: 5 }), true).rests_on;
+        assert_eq!((rests_on(200), rests_on(404), rests_on(503)), (vec![], vec![], vec![EvidenceKind::Endpoint]));
+    }
+
+    #[test]
+    fn a_detail_is_cut_when_it_is_too_long_and_not_before() {
+        let cut = |length: usize| of_endpoint(&Err("é".repeat(length)), true).detail;
+        assert_eq!(cut(LONGEST_DETAIL), "é".repeat(LONGEST_DETAIL));
+        assert_eq!(cut(LONGEST_DETAIL + 1), format!("{}…", "é".repeat(LONGEST_DETAIL)));
+    }
+
+    #[test]
     fn a_silent_endpoint_is_unhealthy_only_when_this_sides_network_is_proven() {
         let silent = Ok(Answer::Silence("refused".to_owned()));
         assert_eq!(of_endpoint(&silent, true).health, Health::Unhealthy);

@@ -242,6 +242,14 @@ mod tests {
     }
 
     #[test]
+    fn two_looks_may_be_two_intervals_and_half_a_minute_apart_and_no_millisecond_more() {
+        let at = |ms: u64| Sample { at: START.plus_millis(ms), ..sample(0, LOST, &[]) };
+        let seen = |pause_ms| verdict(&[at(0), at(pause_ms), at(pause_ms + 10_000)]);
+        assert!(matches!(seen(50_000), Verdict::FailOver(_)), "{:?}", seen(50_000));
+        assert!(matches!(seen(50_001), Verdict::Wait(_)), "what lies between was not looked at: {:?}", seen(50_001));
+    }
+
+    #[test]
     fn an_alarm_on_another_measurement_makes_a_second_witness() {
         for rests_on in [&[EvidenceKind::Alarms][..], &[EvidenceKind::Endpoint, EvidenceKind::Aurora]] {
             let samples = every_ten_seconds(&[ENDPOINT_ONLY; 7], rests_on);

@@ -317,6 +317,21 @@ mod tests {
     }
 
     #[test]
+    fn only_a_forced_order_overrides_gates_and_says_why() {
+        let (plan, mut input, request) = by_person();
+        let forced = |input: &ExecutionInput| {
+            resolved(&(plan.clone(), input.clone(), request.clone()), "eu-west-1").expect("in the plan").forced
+        };
+        assert_eq!(forced(&input), None);
+        let Trigger::Manual(order) = &mut input.trigger else { panic!("a person's") };
+        order.force = true;
+        let reason = order.reason.clone();
+        assert_eq!(forced(&input), Some(reason));
+        let (_, by_alarm, _) = by_alarm();
+        assert_eq!(forced(&by_alarm), None);
+    }
+
+    #[test]
     fn an_incident_begins_with_the_alarm_and_an_order_with_the_execution() {
         let run = resolved(&by_alarm(), "eu-west-1").expect("in the plan");
         assert_eq!(run.incident_at.to_string(), "2026-11-21T03:59:30.123Z");
