@@ -92,7 +92,7 @@ async fn the_time_of_a_run_begins_when_it_is_claimed_however_slow_the_ledger_is(
     aws.on("dynamodb", "GetItem", [absent(), Reply::Silence, absent()]);
     assert_eq!(answer(&aws, request).await["decision"], "fail_over");
     let reads = aws.requests_to("dynamodb", "GetItem");
-    let waited = reads.last().expect("read").at - reads[reads.len() - 2].at;
+    let waited = reads.last().expect("read").at.saturating_sub(reads[reads.len() - 2].at);
     assert!(!waited.is_zero(), "the ledger kept it waiting");
     let waited_ms = i64::try_from(waited.as_millis()).expect("small");
     assert_eq!(active_until_ms(&aws), START.as_millis() + LONGEST_RUN_MS + waited_ms);
