@@ -28,6 +28,8 @@ const VERY_SLOW: Duration = Duration::from_secs(25);
 struct Slow {
     env: Env,
     look: Cell<Duration>,
+    /// Whether a look that begins now finds what stands in the way.
+    refuses: Cell<bool>,
     change: Cell<Duration>,
     sent: Cell<u32>,
 }
@@ -42,7 +44,8 @@ struct Request {
 
 impl Slow {
     fn new(tools: &Toolbox) -> Self {
-        Self { env: tools.env.clone(), look: Cell::default(), change: Cell::default(), sent: Cell::default() }
+        let (look, refuses, change, sent) = (Cell::default(), Cell::default(), Cell::default(), Cell::default());
+        Self { env: tools.env.clone(), look, refuses, change, sent }
     }
 
     async fn invoke(&self, tools: &Toolbox, budget: Duration) -> Result<StepStatus, ErrorCode> {
@@ -56,7 +59,7 @@ impl Slow {
 impl Step for Slow {
     const NAME: &'static str = "slow";
     type Request = Request;
-    type Observation = ();
+    type Observation = bool;
     type Action = ();
 
     fn run_of(request: &Request) -> &RunContext {
@@ -71,16 +74,20 @@ impl Step for Slow {
         Some(request.budget)
     }
 
-    async fn preflight(&self, _: &Request, _: Finding, _: Option<&()>) -> Vec<Finding> {
+    async fn preflight(&self, _: &Request, _: Finding, _: Option<&bool>) -> Vec<Finding> {
         Vec::new()
     }
 
-    async fn observe(&self, _: &Request, _: Option<&LastChange<()>>) -> Result<(), failover::error::Error> {
+    async fn observe(&self, _: &Request, _: Option<&LastChange<()>>) -> Result<bool, failover::error::Error> {
+        let refuses = self.refuses.get();
         self.env.sleep(self.look.get()).await;
-        Ok(())
+        Ok(refuses)
     }
 
-    fn plan(_: &Request, (): &(), _: Timestamp) -> Plan<()> {
+    fn plan(_: &Request, refuses: &bool, _: Timestamp) -> Plan<()> {
+        if *refuses {
+            return Plan::Refuse { reason: "something stands in the way".to_owned(), cure: "remove it".to_owned() };
+        }
         Plan::Act(())
     }
 
@@ -161,4 +168,22 @@ async fn a_change_whose_first_attempt_comes_after_the_deadline_is_not_sent() {
     .await;
     assert_eq!((outcome, sent.get()), (Err(CallError::too_late()), 0));
     assert_eq!(CallError::too_late().to_string(), "the time was up before the change could be sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_overtaken_invocation_found_is_not_the_operations_failure() {
+    let tools = FakeAws::new().toolbox();
+    let step = Slow::new(&tools);
+    step.refuses.set(true);
+    step.look.set(Duration::from_secs(12));
+    let successor = async {
+        tools.env.sleep(Duration::from_secs(8)).await;
+        step.refuses.set(false);
+        step.look.set(Duration::ZERO);
+        step.invoke(&tools, DEFAULT_STEP_BUDGET).await
+    };
+    let (overtaken, successor) = tokio::join!(step.invoke(&tools, Duration::from_secs(1)), successor);
+    assert_eq!((overtaken, successor), (Err(ErrorCode::InProgress), Ok(StepStatus::InProgress)));
+    step.refuses.set(true);
+    assert_eq!(step.invoke(&tools, Duration::from_secs(1)).await, Err(ErrorCode::Refused), "nobody overtook this one");
 }

@@ -70,6 +70,11 @@ impl States {
         self.executions.get(failover).cloned()
     }
 
+    /// Every execution that was started.
+    pub fn executions(&self) -> impl Iterator<Item = &Execution> {
+        self.executions.values()
+    }
+
     /// Whether some execution has not ended.
     #[must_use]
     pub fn is_running(&self) -> bool {

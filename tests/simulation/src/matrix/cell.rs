@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 
 use super::Column;
+use super::commands;
 use super::rows::Row;
 use crate::lambda::{self, Failure};
 use crate::network::Mishap;
@@ -27,6 +28,8 @@ const AGAIN_MS: u64 = 1_000;
 /// How long after the other one has begun an overtaken invocation goes on, in milliseconds.
 const IN_WORK_MS: u64 = 60;
 const LATER_MS: u64 = 4_000;
+/// How often it is looked what always has to hold, in milliseconds.
+const WATCH_MS: u64 = 1_000;
 /// The errors after which the state machine asks a step again, as its definition has them.
 const RETRIED: [&str; 4] = ["Failover.Transient", "Failover.OutcomeUnknown", "Sandbox.Timedout", "Runtime.ExitError"];
 
@@ -67,7 +70,7 @@ pub fn play(row: &Row, column: Column, point: u64) -> Played {
         .build()
         .expect("a runtime without I/O");
     let world = runtime.block_on(async { Shared::new(World::new(row.seed, Vec::new(), None)) });
-    let cell = Cell { row, world };
+    let mut cell = Cell { row, world, request: Value::Null };
     let played = async {
         tokio::time::timeout(ms(LONGEST_CELL_MS), cell.play(column, point))
             .await
@@ -79,17 +82,19 @@ pub fn play(row: &Row, column: Column, point: u64) -> Played {
 struct Cell<'a> {
     row: &'a Row,
     world: Shared,
+    request: Value,
 }
 
 impl Cell<'_> {
-    async fn play(&self, column: Column, point: u64) -> Played {
+    async fn play(&mut self, column: Column, point: u64) -> Played {
         self.row.before.prepare(&self.world).await;
+        self.request = self.row.request.request(&self.world).await;
         tokio::time::sleep(ms(SETTLING_MS)).await;
         spawn_local(watch(self.world.clone()));
         let (disturbed, ends) = self.disturb(column, point).await;
         tokio::time::sleep(ms(SETTLING_MS)).await;
         let calls = self.world.lock().calls;
-        let repeated = self.ask().await;
+        let repeated = self.ask_for(self.request.clone()).await;
         tokio::time::sleep(ms(SETTLING_MS)).await;
         let mut here = self.world.lock();
         let now = here.now();
@@ -183,32 +188,36 @@ impl Cell<'_> {
     }
 
     fn begin(&self, plight: Plight) -> oneshot::Receiver<Result<Value, Failure>> {
-        lambda::begin_in(&self.world, self.row.function, self.row.request.clone(), plight)
+        lambda::begin_in(&self.world, self.row.function, self.request.clone(), plight)
     }
 
-    async fn ask(&self) -> Result<Value, Failure> {
-        end_of(self.begin(Plight::default())).await
+    async fn ask_for(&self, request: Value) -> Result<Value, Failure> {
+        end_of(lambda::begin_in(&self.world, self.row.function, request, Plight::default())).await
     }
 
     /// Asks until it is done, as the state machine does.
     async fn until_done(&self) -> Result<Value, Failure> {
-        let outcome = self.ask().await;
+        let outcome = self.ask_for(self.request.clone()).await;
         self.go_on(outcome).await
     }
 
     /// Goes on asking after this outcome; while another invocation is at work, when its lease is over.
     async fn go_on(&self, mut outcome: Result<Value, Failure>) -> Result<Value, Failure> {
+        let mut request = self.request.clone();
         for _ in 0..MOST_INVOCATIONS {
             match &outcome {
                 Ok(answer) if answer["status"] == "in_progress" => {
                     let pause = answer["ask_again_after_seconds"].as_u64().expect("a pause");
                     tokio::time::sleep(Duration::from_secs(pause)).await;
                 }
+                Ok(answer) if commands::asks_for_checks(answer) => {
+                    request["checked"] = commands::unanswered(&answer["checks"]);
+                }
                 Err(failure) if failure.error == "Failover.InProgress" => self.until_lease_is_over().await,
                 Err(failure) if RETRIED.contains(&failure.error.as_str()) => tokio::time::sleep(ms(AGAIN_MS)).await,
                 Ok(_) | Err(_) => return outcome,
             }
-            outcome = self.ask().await;
+            outcome = self.ask_for(request.clone()).await;
         }
         outcome
     }
@@ -218,7 +227,7 @@ async fn end_of(invocation: oneshot::Receiver<Result<Value, Failure>>) -> Result
     invocation.await.expect("every invocation ends")
 }
 
-/// Watches what always has to hold, once a second.
+/// Watches what always has to hold.
 async fn watch(world: Shared) {
     loop {
         {
@@ -227,7 +236,7 @@ async fn watch(world: Shared) {
             let World { aws, monitor, .. } = &mut *here;
             monitor.tick(aws, now);
         }
-        tokio::time::sleep(ms(1_000)).await;
+        tokio::time::sleep(ms(WATCH_MS)).await;
     }
 }
 

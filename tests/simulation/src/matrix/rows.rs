@@ -3,6 +3,7 @@
 use failover::contract::{PromotionMode, Timestamp, Traffic};
 use serde_json::{Value, json};
 
+use super::commands::{self, Asked};
 use crate::aws::aurora::{self, CLOSED_GROUP, Outcome, PromotionKind, SERVING_GROUP};
 use crate::aws::ecs::{self, MAX_AT_HOME};
 use crate::aws::route53::{self, WEIGHTED_RECORD};
@@ -18,7 +19,7 @@ use crate::world::{Shared, ms};
 pub struct Row {
     /// What it is called.
     pub name: &'static str,
-    /// The type that is the step.
+    /// The type that is the step, or the command of `health-probe`.
     pub step: &'static str,
     /// The function that it belongs to.
     pub function: &'static str,
@@ -27,12 +28,18 @@ pub struct Row {
     /// What happened before.
     pub before: Before,
     /// Its request.
-    pub request: Value,
+    pub request: Asked,
+    /// What of its answer has to be as in the undisturbed run, by JSON pointer: everything but attempts, times, and what
+    /// was seen on the way.
+    pub compared: &'static [&'static str],
     /// What AWS looks like, as far as the step is about it, with every change from the services' own logs.
     pub facts: fn(&Aws, Timestamp) -> Value,
     /// What AWS has to look like in the end.
     pub outcome: Value,
 }
+
+/// What is compared of a step's answer.
+const OF_A_STEP: &[&str] = &["/status", "/operation_id", "/message", "/findings"];
 
 /// What happened before a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +98,7 @@ pub fn table() -> Vec<Row> {
         [plan_traffic, route53::weighted_traffic(), s3::traffic(), routing_control::traffic(), accelerator::traffic()];
     rows.extend(ways.into_iter().map(|way| shift(&serde_json::from_value(way).expect("traffic"))));
     rows.push(object_taken_away());
+    rows.extend(commands::rows());
     rows
 }
 
@@ -116,12 +124,13 @@ fn promotion(mode: PromotionMode) -> Row {
         function: "promote-aurora",
         seed: 52,
         before: Before::Nothing,
-        request: json!({
+        request: Asked::known(json!({
             "run": run(), "mode": mode,
             "global_cluster_id": GLOBAL_CLUSTER,
             "target_cluster_arn": workload::db_cluster_arn(STANDBY),
             "source_cluster_arn": workload::db_cluster_arn(HOME),
-        }),
+        })),
+        compared: OF_A_STEP,
         facts: database,
         outcome: json!({
             "writer": STANDBY, "available": true, "open": true,
@@ -142,7 +151,7 @@ fn after_a_loss() -> Row {
 
 fn after_an_isolation() -> Row {
     let mut row = promotion(PromotionMode::Failover);
-    row.request["security_group_ids"] = json!([SERVING_GROUP]);
+    row.request.set("security_group_ids", json!([SERVING_GROUP]));
     Row { name: "promote-aurora gives security groups back", seed: 46, before: Before::StandbyIsolated, ..row }
 }
 
@@ -171,13 +180,14 @@ fn isolation() -> Row {
         function: "promote-aurora",
         seed: 12,
         before: Before::Nothing,
-        request: json!({
+        request: Asked::known(json!({
             "run": run(),
             "isolate": {
                 "cluster_arn": workload::db_cluster_arn(HOME),
                 "security_group_ids": [CLOSED_GROUP],
             },
-        }),
+        })),
+        compared: OF_A_STEP,
         facts: |aws, _| json!({ "closed": aws.aurora.has_only_security_group(HOME, CLOSED_GROUP) }),
         outcome: json!({ "closed": true }),
     }
@@ -194,7 +204,7 @@ fn scale_out() -> Row {
         function: "scale-ecs",
         seed: 6,
         before: Before::Nothing,
-        request: json!({
+        request: Asked::known(json!({
             "run": run(),
             "target_region": STANDBY,
             "cluster": ECS_CLUSTER,
@@ -204,7 +214,8 @@ fn scale_out() -> Row {
                 // What the source has; a call to it that is lost is not made again.
                 "desired_if_unknown": TASKS_AT_HOME,
             } },
-        }),
+        })),
+        compared: OF_A_STEP,
         facts: |aws, _| services(aws, STANDBY),
         outcome: SERVICES.map(|name| (name.to_owned(), service.clone())).into_iter().collect(),
     }
@@ -221,13 +232,14 @@ fn fence() -> Row {
         function: "scale-ecs",
         seed: 5,
         before: Before::Nothing,
-        request: json!({
+        request: Asked::known(json!({
             "run": run(),
             "target_region": HOME,
             "cluster": ECS_CLUSTER,
             "services": "all",
             "capacity": "fenced",
-        }),
+        })),
+        compared: OF_A_STEP,
         facts: |aws, _| services(aws, HOME),
         outcome: SERVICES.map(|name| (name.to_owned(), service.clone())).into_iter().collect(),
     }
@@ -261,7 +273,8 @@ fn shift(traffic: &Traffic) -> Row {
         function: "shift-dns",
         seed: 11,
         before: Before::Nothing,
-        request: json!({ "run": run(), "target_region": STANDBY, "traffic": traffic }),
+        request: Asked::known(json!({ "run": run(), "target_region": STANDBY, "traffic": traffic })),
+        compared: OF_A_STEP,
         facts,
         outcome,
     };
@@ -309,7 +322,7 @@ fn zone(aws: &Aws, now: Timestamp) -> Value {
 
 fn object_taken_away() -> Row {
     let mut row = shift(&serde_json::from_value(s3::traffic()).expect("traffic"));
-    row.request["target_region"] = json!(HOME);
+    row.request.set("target_region", json!(HOME));
     Row {
         name: "shift-dns by taking the standby object away",
         before: Before::ObjectThere,
