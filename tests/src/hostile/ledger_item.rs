@@ -50,12 +50,29 @@ impl Stored {
     }
 }
 
-/// The attributes as an item with this key; none if they are no attributes.
+/// The types that DynamoDB's attributes have.
+/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html>
+const TYPES: [&str; 10] = ["S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS", "L", "M"];
+
+/// The attributes as an item with this key; none if there are none. What is of no type that DynamoDB has is left out:
+/// it returns none, and the SDK could not write it again.
 fn attributes(found: &Value, key: &str) -> Option<Value> {
     let mut item = found.as_object()?.clone();
+    item.retain(|_, attribute| is_attribute(attribute));
     item.values_mut().for_each(normalise);
     item.insert("operation_id".to_owned(), json!({ "S": key }));
     Some(Value::Object(item))
+}
+
+fn is_attribute(attribute: &Value) -> bool {
+    let Some(fields) = attribute.as_object().filter(|fields| fields.len() == 1) else {
+        return false;
+    };
+    fields.iter().all(|(of_type, value)| match (of_type.as_str(), value) {
+        ("L", Value::Array(items)) => items.iter().all(is_attribute),
+        ("M", Value::Object(fields)) => fields.values().all(is_attribute),
+        (other, _) => TYPES.contains(&other),
+    })
 }
 
 /// Whole numbers as DynamoDB returns them, however they were written.
