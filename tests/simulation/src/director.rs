@@ -20,6 +20,8 @@ const BEGINS_MS: (u64, u64) = (2_000, 20_000);
 const ASYNC_RETRIES_MS: [u64; 2] = [60_000, 120_000];
 /// How often the schedule asks for a watch, in milliseconds, as the template has it.
 const WATCH_EVERY_MS: u64 = 60_000;
+/// How often a person looks for a record to break, in milliseconds.
+const BREAKS_EVERY_MS: u64 = 300;
 /// How late SNS delivers at most, in milliseconds.
 const LATEST_DELIVERY_MS: u64 = 5_000;
 
@@ -159,7 +161,7 @@ fn interfere(world: &Shared, index: usize, fault: Fault, chance: &mut Chance) {
                 let request = chance.one_of(&[json!({ "mode": 7 }), json!([]), json!({ "run": "x" })]).clone();
                 invoke_by_hand(&world, "promote-aurora", request).await;
             }
-            Kind::BrokenRecord if break_record(&world) => {}
+            Kind::BrokenRecord if break_record(&world, fault.until_ms, &mut chance).await => {}
             _ => return,
         }
         world.lock().struck[index] += 1;
@@ -203,21 +205,34 @@ fn by_hand(world: &Shared, kind: Kind, chance: &mut Chance) {
     }
 }
 
-/// A person writes nonsense into the record of an operation that is under way.
-fn break_record(world: &Shared) -> bool {
+/// A person writes nonsense into the record of an operation that is under way, as soon as there is one within the time.
+async fn break_record(world: &Shared, until_ms: u64, chance: &mut Chance) -> bool {
+    let of_intent = chance.permille(700);
+    loop {
+        if world.lock().since_ms() >= until_ms {
+            return false;
+        }
+        if break_one(world, of_intent) {
+            return true;
+        }
+        tokio::time::sleep(ms(BREAKS_EVERY_MS)).await;
+    }
+}
+
+fn break_one(world: &Shared, of_intent: bool) -> bool {
     let mut world = world.lock();
     let under_way = world.aws.dynamodb.table.items().find(|(key, item)| {
-        !key.starts_with("plan#") && item.get("status").is_some_and(|status| status["S"] != "completed")
+        let unfinished = item.get("status").is_some_and(|status| status["S"] != "completed");
+        // An owner at work would write its own intent over it.
+        let waits = item.get("lease_expires_ms").is_some_and(|lease| lease["N"] == "0");
+        !key.starts_with("plan#") && unfinished && (!of_intent || (waits && item.contains_key("intent")))
     });
     let Some((key, mut item)) = under_way.map(|(key, item)| (key.to_owned(), item.clone())) else { return false };
-    if item.contains_key("intent") {
-        item.insert("intent".to_owned(), json!({ "S": "{}" }));
-    } else {
-        item.insert("status".to_owned(), json!({ "S": "somewhere" }));
-    }
+    let (field, nonsense) = if of_intent { ("intent", "{}") } else { ("status", "somewhere") };
+    item.insert(field.to_owned(), json!({ "S": nonsense }));
     world.aws.dynamodb.table.put(Value::Object(item));
     world.monitor.by_hand = true;
-    world.note("a person", format!("writes nonsense into {key}"));
+    world.note("a person", format!("writes nonsense into the {field} of {key}"));
     true
 }
 

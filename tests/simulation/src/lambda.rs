@@ -62,6 +62,7 @@ pub async fn invoke(world: &Shared, function: &'static str, request: Value) -> R
     let of_function = |about: &'static str| about == function;
     if world.lock().strikes(|fault| matches!(fault.kind, Kind::NotStarted(f) if of_function(f)).then_some(())).is_some()
     {
+        world.lock().monitor.reached.insert("Lambda.TooManyRequestsException".to_owned());
         world.lock().note(function, "not started: too many requests");
         return Err(Failure::new("Lambda.TooManyRequestsException", "Rate Exceeded."));
     }

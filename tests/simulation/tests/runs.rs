@@ -96,10 +96,9 @@ fn an_undisturbed_run_of_every_scenario_ends_as_it_should() {
             Scenario::Superseded => reached("Failover.Superseded"),
             // Back before anybody noticed, or failed over.
             Scenario::RegionLossAndReturn => !reached("fail_over") || reached("execution succeeded"),
-            Scenario::RegionLoss
-            | Scenario::OrderedFailover
-            | Scenario::Switchover
-            | Scenario::ThereAndBack => reached("fail_over") && reached("execution succeeded"),
+            Scenario::RegionLoss | Scenario::OrderedFailover | Scenario::Switchover | Scenario::ThereAndBack => {
+                reached("fail_over") && reached("execution succeeded")
+            }
         };
         assert!(as_it_should, "{scenario:?} reached {:?}", verdict.reached);
     }
