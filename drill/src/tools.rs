@@ -29,8 +29,10 @@ const INSTALL_LIMIT: Duration = Duration::from_mins(15);
 const BUILD_LIMIT: Duration = Duration::from_mins(45);
 /// How often a lock that somebody else holds is tried again.
 const LOCK_POLL: Duration = Duration::from_millis(200);
-/// How many runs' directories are kept.
+/// How many runs' directories are kept, of those that passed and of those that failed.
 const RUNS_KEPT: usize = 20;
+/// The recorded calls of a run, which are written when it failed.
+pub(crate) const CALLS_FILE: &str = "calls.json";
 
 /// The installed tools.
 #[derive(Clone, Debug)]
@@ -75,14 +77,17 @@ impl Tools {
     }
 }
 
-/// Old logs that cannot be removed are in nobody's way.
+/// Keeps that many of the runs that failed, and of the others. Old logs that cannot be removed are in nobody's way.
 fn remove_all_but_newest(runs: &Path, kept: usize) {
     let Ok(entries) = fs::read_dir(runs) else { return };
     let mut old: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     old.sort();
-    for run in &old[..old.len().saturating_sub(kept)] {
-        if !is_running(run) {
-            let _left = fs::remove_dir_all(run);
+    let (failed, passed): (Vec<PathBuf>, Vec<PathBuf>) = old.into_iter().partition(|run| run.join(CALLS_FILE).exists());
+    for old in [failed, passed] {
+        for run in &old[..old.len().saturating_sub(kept)] {
+            if !is_running(run) {
+                let _left = fs::remove_dir_all(run);
+            }
         }
     }
 }
@@ -271,12 +276,14 @@ mod tests {
         let runs = std::env::temp_dir().join(format!("drill-runs-{}", std::process::id()));
         let running = format!("0-{}", std::process::id());
         // No process has the id 0.
-        for name in [running.as_str(), "1-0", "2-0", "3-0"] {
+        for name in [running.as_str(), "0-0", "1-0", "2-0", "3-0"] {
             fs::create_dir_all(runs.join(name)).unwrap();
         }
+        fs::write(runs.join("0-0").join(CALLS_FILE), "[]").unwrap();
         remove_all_but_newest(&runs, 2);
         assert!(!runs.join("1-0").exists() && runs.join("2-0").exists() && runs.join("3-0").exists());
         assert!(runs.join(running).exists(), "a drill that is still running needs its files");
+        assert!(runs.join("0-0").exists(), "what failed is not pushed out by what passed since");
         fs::remove_dir_all(runs).unwrap();
     }
 

@@ -23,7 +23,7 @@ use crate::runtime::Toolbox;
 
 /// How long after a change was sent it may still take effect without being seen, beyond the call's own timeout.
 pub const SETTLE_MARGIN: Duration = Duration::from_secs(5);
-/// Added to a lease beyond the invocation's deadline and one call: for clocks that differ between sandboxes.
+/// Added to a lease beyond everything it covers: for clocks that differ between sandboxes.
 pub const LEASE_MARGIN: Duration = Duration::from_secs(1);
 /// The longest wait that a step may ask for.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -126,6 +126,12 @@ pub struct LastChange<A> {
 #[must_use]
 pub fn settle_time(call_timeout: Duration) -> Duration {
     call_timeout.saturating_add(SETTLE_MARGIN)
+}
+
+/// Until when an invocation holds what it works on: what it sends last, at its deadline, has taken effect by then.
+#[must_use]
+pub fn lease_of(deadline: Deadline, call_timeout: Duration) -> Timestamp {
+    deadline.moment().plus_millis(millis(settle_time(call_timeout)) + millis(LEASE_MARGIN))
 }
 
 /// Carries out one invocation of a step.
@@ -278,13 +284,12 @@ impl<S: Step> Invocation<'_, S> {
     }
 
     async fn perform(&self, operation: &Operation) -> Result<StepResponse, Error> {
-        let lease = self.deadline.moment().plus_millis(millis(self.tools.config.call_timeout) + millis(LEASE_MARGIN));
         let claim = Claim {
             operation_id: operation.id.clone(),
             failover_id: operation.failover_id.clone(),
             request_hash: operation.request_hash.clone(),
             owner: self.tools.env.owner_token(),
-            lease_expires: lease,
+            lease_expires: lease_of(self.deadline, self.tools.config.call_timeout),
         };
         let record = match self.tools.ledger.claim(&claim).await? {
             Claimed::Completed(record) => return answer_from_ledger(&record),

@@ -25,7 +25,7 @@ use crate::orchestrator::Deployed;
 use crate::progress::Progress;
 use crate::staging::Staging;
 use crate::state::WorldState;
-use crate::tools::Tools;
+use crate::tools::{CALLS_FILE, Tools};
 use crate::watcher::Watcher;
 use crate::world::{self, Site, Workload, World};
 
@@ -335,7 +335,7 @@ impl Stage {
             }
         }
         let calls = serde_json::to_string_pretty(&self.local.gateway.calls()).unwrap_or_default();
-        self.save("calls.json", &calls);
+        self.save(CALLS_FILE, &calls);
     }
 
     /// Logs that can't be written are no reason to stop.

@@ -13,7 +13,7 @@ use failover::env::{Deadline, millis};
 use failover::error::{Error, chain};
 use failover::ledger::{Claim, Claimed, Event};
 use failover::retry;
-use failover::step::LEASE_MARGIN;
+use failover::step::lease_of;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
@@ -121,7 +121,7 @@ async fn claim(
         failover_id: failover_id.to_string(),
         request_hash: change.digest(),
         owner: tools.env.owner_token(),
-        lease_expires: deadline.moment().plus_millis(millis(tools.config.call_timeout) + millis(LEASE_MARGIN)),
+        lease_expires: lease_of(deadline, tools.config.call_timeout),
     };
     let began = tools.env.now();
     loop {

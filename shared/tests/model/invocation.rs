@@ -50,7 +50,7 @@ impl Orchestrator {
     fn claim_of(&self, world: &World, worker: usize) -> Claim {
         let invocation = &world.workers[worker];
         let covered = if self.has(Flaw::LeaseTooShort) { self.timing.budget - self.timing.call } else { 0 };
-        let lease = invocation.deadline - covered + self.timing.call + as_ms(LEASE_MARGIN);
+        let lease = invocation.deadline - covered + self.timing.settle + as_ms(LEASE_MARGIN);
         Claim {
             operation_id: format!("failover {}#step#resource", invocation.operation + 1),
             failover_id: format!("failover {}", invocation.operation + 1),

@@ -15,9 +15,9 @@ pub(crate) fn promised_skews() -> [i64; 2] {
     [0, as_ms(LEASE_MARGIN) - 1]
 }
 
-/// Clocks that differ by `LEASE_MARGIN` itself.
+/// Clocks that differ by a second more than `LEASE_MARGIN`.
 pub(crate) fn excessive_skews() -> [i64; 2] {
-    [0, as_ms(LEASE_MARGIN)]
+    [0, as_ms(LEASE_MARGIN) + 1_000]
 }
 
 pub(crate) fn as_ms(duration: Duration) -> i64 {
@@ -71,12 +71,14 @@ pub(crate) struct Timing {
 }
 
 impl Timing {
-    /// The default configuration's, with the call timeout as the model's tick: 1 for a call, 2 to settle, 4 for a budget.
+    /// The default configuration's, with the call timeout as the model's tick: 1 for a call, 2 to settle and for a change to
+    /// arrive, 4 for a budget.
     pub(crate) fn product(skews: &[i64]) -> Self {
         Self {
             tick: as_ms(DEFAULT_CALL_TIMEOUT),
             call: as_ms(DEFAULT_CALL_TIMEOUT),
-            arrival: as_ms(DEFAULT_CALL_TIMEOUT),
+            // In less than the settling time, as SEMANTICS.md assumes.
+            arrival: as_ms(settle_time(DEFAULT_CALL_TIMEOUT)) - 1,
             budget: as_ms(DEFAULT_STEP_BUDGET),
             settle: as_ms(settle_time(DEFAULT_CALL_TIMEOUT)),
             skews: skews.to_vec(),
