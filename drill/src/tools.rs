@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest, Sha256};
@@ -31,6 +32,8 @@ const BUILD_LIMIT: Duration = Duration::from_mins(45);
 const LOCK_POLL: Duration = Duration::from_millis(200);
 /// How many runs' directories are kept, of those that passed and of those that failed.
 const RUNS_KEPT: usize = 20;
+/// How many runs this process has begun.
+static RUNS_BEGUN: AtomicU32 = AtomicU32::new(0);
 /// The recorded calls of a run, which are written when it failed.
 pub(crate) const CALLS_FILE: &str = "calls.json";
 
@@ -69,8 +72,9 @@ impl Tools {
     pub fn new_run_dir(&self) -> Result<PathBuf> {
         let runs = self.drill_dir.join("runs");
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        // Names sort by time.
-        let run = runs.join(format!("{:015}-{}", now.as_millis(), std::process::id()));
+        // Names sort by time. Runs side by side may begin in the same millisecond.
+        let number = RUNS_BEGUN.fetch_add(1, Ordering::Relaxed);
+        let run = runs.join(format!("{:015}-{number}-{}", now.as_millis(), std::process::id()));
         fs::create_dir_all(&run).map_err(Error::io(format!("creating {}", run.display())))?;
         remove_all_but_newest(&runs, RUNS_KEPT);
         Ok(run)
@@ -269,6 +273,22 @@ mod tests {
     #[test]
     fn another_python_gets_another_environment() {
         assert_ne!(environment_id((3, 10)), environment_id((3, 11)));
+    }
+
+    #[test]
+    fn runs_that_begin_in_the_same_millisecond_have_a_directory_each() {
+        let drill_dir = std::env::temp_dir().join(format!("drill-dirs-{}", std::process::id()));
+        let tools = Tools {
+            python: PathBuf::new(),
+            bin_dir: PathBuf::new(),
+            workspace: PathBuf::new(),
+            drill_dir: drill_dir.clone(),
+        };
+        let begun: Vec<PathBuf> = (0..50).map(|_| tools.new_run_dir().unwrap()).collect();
+        let different: std::collections::BTreeSet<&PathBuf> = begun.iter().collect();
+        assert_eq!(different.len(), begun.len());
+        assert!(begun.iter().all(|run| is_running(run)), "the process id ends each name");
+        fs::remove_dir_all(drill_dir).unwrap();
     }
 
     #[test]

@@ -40,7 +40,6 @@ async fn play_some(tools: Tools, seeds: Arc<Mutex<VecDeque<u64>>>) -> Vec<(u64, 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "in one of some 160 plays side by side the local AWS did not know a hosted zone that was there, for a cause not found yet"]
 async fn twenty_seeds_of_faults_change_nothing_twice_and_end_where_people_want_to_go() {
     let progress = Progress::silent();
     let tools = ensure_tools(&progress).await.expect("the tools install");
