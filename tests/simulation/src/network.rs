@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::shared::IntoShared;
-use failover::testing::wire::{self, Request};
+use failover::testing::wire::Request;
 use tokio::sync::oneshot;
 
 use crate::aws::Answer;
@@ -126,18 +126,7 @@ async fn carry(world: &Shared, caller: &Caller, request: &Request, fate: Fate) -
     if !world.lock().reaches(&request.region) {
         return std::future::pending().await;
     }
-    Ok(response(request, answer))
-}
-
-fn response(request: &Request, answer: Answer) -> HttpResponse {
-    match answer {
-        Answer::Body(body) => wire::answer(request, 200, &body),
-        Answer::Headers(headers) => wire::headers(200, &headers),
-        Answer::Error { status, code, message } => {
-            wire::answer(request, status, &wire::error_body(request, &code, &message))
-        }
-        Answer::ErrorBody { status, body } => wire::answer(request, status, &body),
-    }
+    Ok(answer.response(request))
 }
 
 fn broken(kind: io::ErrorKind) -> ConnectorError {

@@ -212,7 +212,7 @@ impl World {
     /// An answer in a few words. Not the request itself: the SDK writes maps in no fixed order.
     fn in_short(&self, request: &Request, answer: &Answer) -> String {
         let outcome = match answer {
-            Answer::Body(_) | Answer::Headers(_) => "ok".to_owned(),
+            Answer::Body(_) | Answer::Headers(_) | Answer::NoContent => "ok".to_owned(),
             Answer::Error { code, .. } => code.clone(),
             Answer::ErrorBody { body, .. } => {
                 body["__type"].as_str().and_then(|kind| kind.rsplit('#').next()).unwrap_or("error").to_owned()

@@ -14,7 +14,7 @@ use failover::clients::Clients;
 use failover::config::Config;
 use failover::contract::Timestamp;
 use failover::runtime::Toolbox;
-use failover::testing::wire::{self, Request};
+use failover::testing::wire::Request;
 use failover::testing::{self, START};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -55,7 +55,7 @@ pub(crate) fn code(answer: &Answer) -> &str {
     match answer {
         Answer::Error { code, .. } => code,
         Answer::ErrorBody { .. } => "a body of its own",
-        Answer::Body(_) | Answer::Headers(_) => "",
+        Answer::Body(_) | Answer::Headers(_) | Answer::NoContent => "",
     }
 }
 
@@ -119,14 +119,7 @@ impl HttpConnector for Lab {
                 (!is_silent).then(|| if of_table { denied() } else { aws.answer(&request, now) })
             };
             let Some(answer) = answer else { return std::future::pending().await };
-            Ok(match answer {
-                Answer::Body(body) => wire::answer(&request, 200, &body),
-                Answer::Headers(headers) => wire::headers(200, &headers),
-                Answer::Error { status, code, message } => {
-                    wire::answer(&request, status, &wire::error_body(&request, &code, &message))
-                }
-                Answer::ErrorBody { status, body } => wire::answer(&request, status, &body),
-            })
+            Ok(answer.response(&request))
         })
     }
 }

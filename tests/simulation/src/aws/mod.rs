@@ -21,8 +21,9 @@ mod steps;
 
 use std::collections::BTreeSet;
 
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use failover::contract::Timestamp;
-use failover::testing::wire::Request;
+use failover::testing::wire::{self, Request};
 use serde_json::Value;
 
 use crate::chance::Chance;
@@ -38,6 +39,8 @@ pub enum Answer {
     Body(Value),
     /// Success, with headers and no body.
     Headers(Vec<(String, String)>),
+    /// Success, with nothing to say: status 204.
+    NoContent,
     /// An error of the service's: nothing was changed.
     Error {
         /// The HTTP status.
@@ -78,7 +81,21 @@ impl Answer {
     /// Whether the service did what was asked.
     #[must_use]
     pub const fn is_success(&self) -> bool {
-        matches!(self, Self::Body(_) | Self::Headers(_))
+        matches!(self, Self::Body(_) | Self::Headers(_) | Self::NoContent)
+    }
+
+    /// As it goes over the network, in the protocol of the service that was asked.
+    #[must_use]
+    pub fn response(&self, request: &Request) -> HttpResponse {
+        match self {
+            Self::Body(body) => wire::answer(request, 200, body),
+            Self::Headers(headers) => wire::headers(200, headers),
+            Self::NoContent => wire::headers(204, &[]),
+            Self::Error { status, code, message } => {
+                wire::answer(request, *status, &wire::error_body(request, code, message))
+            }
+            Self::ErrorBody { status, body } => wire::answer(request, *status, body),
+        }
     }
 }
 

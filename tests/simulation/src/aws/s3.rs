@@ -143,10 +143,11 @@ pub fn answer(aws: &mut Aws, request: &Request, now: Timestamp) -> Answer {
         }
         "DeleteObject" => {
             // Deleting what is not there is no error, and changes nothing.
+            // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
             if found.is_some() {
                 aws.s3.set(None, false, now);
             }
-            Answer::Headers(Vec::new())
+            Answer::NoContent
         }
         _ => panic!("not simulated: {} {}", request.name(), request.path),
     }
@@ -212,7 +213,7 @@ mod tests {
         let modified = ("last-modified".to_owned(), "Sat, 21 Nov 2026 04:00:01 GMT".to_owned());
         assert_eq!(aws.answer(&object("HeadObject", &[]), at(3_000)), Answer::Headers(vec![modified]));
         for _ in 0..2 {
-            assert!(aws.answer(&object("DeleteObject", &[]), at(4_000)).is_success());
+            assert_eq!(aws.answer(&object("DeleteObject", &[]), at(4_000)), Answer::NoContent);
         }
         let written: Vec<bool> = aws.s3.changes().iter().map(|change| change.written).collect();
         assert_eq!(written, [true, false]);

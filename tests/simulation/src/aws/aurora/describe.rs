@@ -11,7 +11,7 @@ use crate::aws::parameters::only_of_form;
 use crate::workload;
 
 /// The engine's version, of every cluster.
-const ENGINE_VERSION: &str = "16.6";
+const ENGINE_VERSION: &str = "16.8";
 /// The name of every cluster's parameter group.
 const PARAMETER_GROUP: &str = "trading";
 /// For how long back events are described when the request does not say, in milliseconds.

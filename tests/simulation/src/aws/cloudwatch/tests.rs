@@ -278,7 +278,7 @@ fn a_message_is_published_and_kept_and_an_unknown_topic_refused() {
 fn probe(lab: &Lab) -> HealthProbe {
     let tools = lab.toolbox("health-probe");
     let alarms = METRIC_ALARMS.map(|alarm| super::alarm::arn(alarm.name)).join(",");
-    let role = |function: &str| format!("{function}=arn:aws:iam::123456789012:role/{function}");
+    let role = |function: &str| format!("{function}=arn:aws:iam::123456789012:role/failover-prod-{function}");
     let roles = ["promote-aurora", "scale-ecs", "shift-dns", "health-probe"].map(role).join(",");
     let endpoints =
         "eu-central-1=https://primary.example.com/health,eu-west-1=https://standby.example.com/health".to_owned();
