@@ -4,9 +4,13 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::workload::STANDBY;
+
 /// One invocation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Caller {
+    /// The Region it runs in.
+    pub region: &'static str,
     /// The function.
     pub function: &'static str,
     /// The number of the invocation, from 1, in the order in which they began.
@@ -22,10 +26,11 @@ pub struct Caller {
 impl Caller {
     /// The invocation of a function with a request.
     #[must_use]
-    pub fn of(function: &'static str, invocation: u64, request: &Value) -> Self {
+    pub fn of(region: &'static str, function: &'static str, invocation: u64, request: &Value) -> Self {
         let run = request.get("run").unwrap_or(request);
         let set = |field: &str| run[field].as_bool().unwrap_or_default();
         Self {
+            region,
             function,
             invocation,
             failover: run["failover_id"].as_str().map(str::to_owned),
@@ -37,6 +42,7 @@ impl Caller {
 
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}", self.function, self.invocation)
+        let place = if self.region == STANDBY { "" } else { " at home" };
+        write!(f, "{}#{}{place}", self.function, self.invocation)
     }
 }

@@ -9,12 +9,17 @@ use crate::aws::{cloudwatch, ecs, route53};
 use crate::chance::Chance;
 use crate::faults::{Fault, Kind};
 use crate::lambda;
+use crate::outage::{self, Outage};
 use crate::play::{FIRST_MS, Play, Scenario};
-use crate::workload::{HOME, RECORD, SERVICES, STANDBY};
+use crate::workload::{self, HOME, RECORD, SERVICES, STANDBY};
 use crate::world::{Shared, ms};
 
 /// When the home Region is lost, or the person orders, in milliseconds since the run's beginning.
 const BEGINS_MS: (u64, u64) = (2_000, 20_000);
+/// How long after that a Region with an orchestrator goes away at the latest, in milliseconds.
+const LATEST_OUTAGE_MS: u64 = 120_000;
+/// How long after that somebody goes on in the other Region, in milliseconds.
+const TAKES_OVER_MS: (u64, u64) = (5_000, 120_000);
 /// Lambda tries an asynchronous invocation that failed twice more, after these waits, in milliseconds.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
 const ASYNC_RETRIES_MS: [u64; 2] = [60_000, 120_000];
@@ -30,21 +35,17 @@ pub fn direct(world: &Shared, play: &Play) {
     let mut chance = Chance::of(play.seed, "director");
     let begins = chance.between(BEGINS_MS.0, BEGINS_MS.1);
     scenario(world, play.scenario, begins, &mut chance);
+    for region in play.scenario.orchestrators() {
+        spawn_local(watch(world.clone(), region));
+    }
     for (index, fault) in play.faults.iter().enumerate() {
         interfere(world, index, *fault, &mut chance);
     }
-    spawn_local(watch(world.clone()));
     spawn_local(deliver_alarms(world.clone(), Chance::of(play.seed, "alarms")));
 }
 
 fn scenario(world: &Shared, scenario: Scenario, begins: u64, chance: &mut Chance) {
-    let order = |name: &'static str, after: u64, trigger: Value| {
-        let world = world.clone();
-        spawn_local(async move {
-            tokio::time::sleep(ms(after)).await;
-            start(&world, name, &trigger);
-        });
-    };
+    let order = |name, after, trigger| order(world, STANDBY, name, after, trigger);
     match scenario {
         Scenario::RegionLoss => lose_home(world, begins, None),
         Scenario::RegionLossAndReturn => lose_home(world, begins, Some(chance.between(60_000, 280_000))),
@@ -77,7 +78,66 @@ fn scenario(world: &Shared, scenario: Scenario, begins: u64, chance: &mut Chance
             order("anew", anew, manual("switchover", STANDBY));
             order("back", anew + chance.between(100_000, 140_000), manual("switchover", HOME));
         }
+        Scenario::OwnRegionLost => {
+            order("ordered", begins, manual("switchover", STANDBY));
+            let at_ms = begins + chance.between(0, LATEST_OUTAGE_MS);
+            Outage::draw(STANDBY, at_ms, true, chance).begin(world);
+        }
+        Scenario::TwoOrchestrators => two_orchestrators(world, begins, chance),
     }
+}
+
+/// People in both Regions order the same at about the same time, and one Region goes away with its orchestrator. Somebody
+/// in the other one may go on with what was left.
+fn two_orchestrators(world: &Shared, begins: u64, chance: &mut Chance) {
+    let at_once = chance.permille(700);
+    let apart = chance.between(0, if at_once { 300 } else { 60_000 });
+    let name_at_home = *chance.one_of(&["ordered", "ordered-at-home", "ordered-at-home"]);
+    let mode = *chance.one_of(&["switchover", "switchover", "failover"]);
+    let mut regions = [(STANDBY, "ordered"), (HOME, name_at_home)];
+    if chance.permille(500) {
+        regions.reverse();
+    }
+    for ((region, name), after) in regions.into_iter().zip([begins, begins + apart]) {
+        order(world, region, name, after, manual(mode, STANDBY));
+    }
+    if chance.permille(100) {
+        return;
+    }
+    let at_ms = begins + chance.between(0, LATEST_OUTAGE_MS);
+    let region = *chance.one_of(&[HOME, HOME, STANDBY]);
+    let outage = Outage::draw(region, at_ms, false, chance);
+    outage.begin(world);
+    if chance.permille(500) {
+        let (world, after) = (world.clone(), at_ms + chance.between(TAKES_OVER_MS.0, TAKES_OVER_MS.1));
+        spawn_local(async move {
+            tokio::time::sleep(ms(after)).await;
+            // Otherwise it has ended meanwhile, or was never admitted.
+            let _ = go_on(&world, workload::other(outage.region), "person");
+        });
+    }
+}
+
+/// A person goes on with the failover that the ledger says is under way, as what it tells people says; false if there is
+/// none.
+#[must_use]
+pub fn go_on(world: &Shared, region: &'static str, count: &str) -> bool {
+    let unfinished = {
+        let here = world.lock();
+        here.aws.dynamodb.failover_under_way(region).and_then(|failover| here.aws.states.first_of(&failover))
+    };
+    let Some(execution) = unfinished else { return false };
+    world.lock().monitor.reached.insert("resumed".to_owned());
+    start(world, region, &format!("{}--{count}", execution.name), &execution.input["trigger"]);
+    true
+}
+
+fn order(world: &Shared, region: &'static str, name: &'static str, after: u64, trigger: Value) {
+    let world = world.clone();
+    spawn_local(async move {
+        tokio::time::sleep(ms(after)).await;
+        start(&world, region, name, &trigger);
+    });
 }
 
 /// A person's order.
@@ -86,38 +146,30 @@ pub fn manual(mode: &str, target: &str) -> Value {
     json!({ "kind": "manual", "mode": mode, "target_region": target, "reason": "a simulated order" })
 }
 
-/// Starts an execution as a person does.
-pub fn start(world: &Shared, name: &str, trigger: &Value) {
+/// Starts an execution in a Region as a person does.
+pub fn start(world: &Shared, region: &'static str, name: &str, trigger: &Value) {
     let mut world = world.lock();
+    if world.aws.lost.contains(region) {
+        world.note("a person", format!("cannot start {name}: {region} is gone"));
+        return;
+    }
     let now = world.now();
     let input = json!({ "plan": "trading", "trigger": trigger });
-    let outcome = world.aws.states.start(name, input, now);
-    world.note("a person", format!("starts execution {name}: {}", if outcome.is_ok() { "ok" } else { "it exists" }));
+    let outcome = world.aws.states.start(region, name, input, now);
+    let outcome = if outcome.is_ok() { "ok" } else { "it exists" };
+    world.note("a person", format!("starts execution {name} in {region}: {outcome}"));
 }
 
 fn lose_home(world: &Shared, at: u64, returns: Option<u64>) {
     let world = world.clone();
     spawn_local(async move {
         tokio::time::sleep(ms(at)).await;
-        set_lost(&world, true);
+        world.lock().set_away(HOME, Some(outage::Kind::Frozen));
         if let Some(after) = returns {
             tokio::time::sleep(ms(after)).await;
-            set_lost(&world, false);
+            world.lock().set_away(HOME, None);
         }
     });
-}
-
-fn set_lost(world: &Shared, lost: bool) {
-    let mut world = world.lock();
-    let now = world.now();
-    // What was due while it was still there has happened.
-    world.aws.advance(now);
-    if lost {
-        world.aws.lost.insert(HOME.to_owned());
-    } else {
-        world.aws.lost.remove(HOME);
-    }
-    world.note("the world", format!("{HOME} {}", if lost { "is lost" } else { "is back" }));
 }
 
 fn set_endpoint_down(world: &Shared, down: bool) {
@@ -134,17 +186,17 @@ fn interfere(world: &Shared, index: usize, fault: Fault, chance: &mut Chance) {
         tokio::time::sleep(ms(fault.from_ms)).await;
         let mut chance = Chance::new(seed);
         match fault.kind {
-            Kind::Loss(_) => {
-                set_lost(&world, true);
+            Kind::Loss(region) => {
+                world.lock().set_away(region, Some(outage::Kind::Frozen));
                 tokio::time::sleep(ms(fault.until_ms - fault.from_ms)).await;
-                set_lost(&world, false);
+                world.lock().set_away(region, None);
             }
             Kind::Partition(region) => {
                 world.lock().note("the world", format!("{region} cannot be reached"));
             }
             Kind::SecondExecution => {
                 let mode = *chance.one_of(&["switchover", "failover"]);
-                start(&world, "second", &manual(mode, STANDBY));
+                start(&world, STANDBY, "second", &manual(mode, STANDBY));
             }
             Kind::KillSwitch => {
                 kill_switch(&world, true).await;
@@ -180,7 +232,7 @@ async fn invoke_by_hand(world: &Shared, function: &'static str, request: Value) 
         world.lock().monitor.by_hand = true;
     }
     // The person reads the answer; the run does not depend on it.
-    drop(lambda::invoke(world, function, request).await);
+    drop(lambda::invoke(world, STANDBY, function, request).await);
 }
 
 fn by_hand(world: &Shared, kind: Kind, chance: &mut Chance) {
@@ -236,10 +288,12 @@ fn break_one(world: &Shared, of_intent: bool) -> bool {
     true
 }
 
-/// The schedule of `health-probe`'s watch; what it measures goes to CloudWatch with its log.
-async fn watch(world: Shared) {
+/// The schedule of `health-probe`'s watch; what it measures goes to CloudWatch with its log. The alarms that are simulated
+/// are those of the standby Region.
+async fn watch(world: Shared, of: &'static str) {
     loop {
-        if let Ok(seen) = lambda::invoke(&world, "health-probe", json!({ "command": "watch" })).await {
+        let answer = lambda::invoke(&world, of, "health-probe", json!({ "command": "watch" })).await;
+        if let Some(seen) = answer.ok().filter(|_| of == STANDBY) {
             let mut world = world.lock();
             let now = world.now();
             let region = seen["region"].as_str().expect("a Region").to_owned();
@@ -280,7 +334,7 @@ async fn deliver(world: Shared, event: Value, after: u64) {
     tokio::time::sleep(ms(after)).await;
     for wait in ASYNC_RETRIES_MS.into_iter().map(Some).chain([None]) {
         world.lock().note("SNS", "delivers an alarm");
-        if lambda::invoke(&world, "health-probe", event.clone()).await.is_ok() {
+        if lambda::invoke(&world, STANDBY, "health-probe", event.clone()).await.is_ok() {
             return;
         }
         if let Some(wait) = wait {

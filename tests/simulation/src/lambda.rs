@@ -29,8 +29,9 @@ use crate::caller::Caller;
 use crate::chance::Chance;
 use crate::faults::Kind;
 use crate::network::Wire;
+use crate::outage;
 use crate::sandbox::{self, Killed, Plight};
-use crate::workload::{self, STANDBY};
+use crate::workload;
 use crate::world::{Shared, ms};
 
 /// How long an invocation may take, in seconds: `promote-aurora` as F13 asks, the others as the template has it.
@@ -54,11 +55,16 @@ impl Failure {
     }
 }
 
-/// Invokes a function and waits for its answer. Dropping the future does not stop the invocation.
+/// Invokes a function in a Region and waits for its answer. Dropping the future does not stop the invocation.
 ///
 /// # Errors
 /// What Lambda or the function answers.
-pub async fn invoke(world: &Shared, function: &'static str, request: Value) -> Result<Value, Failure> {
+pub async fn invoke(
+    world: &Shared,
+    region: &'static str,
+    function: &'static str,
+    request: Value,
+) -> Result<Value, Failure> {
     let of_function = |about: &'static str| about == function;
     if world.lock().strikes(|fault| matches!(fault.kind, Kind::NotStarted(f) if of_function(f)).then_some(())).is_some()
     {
@@ -66,8 +72,8 @@ pub async fn invoke(world: &Shared, function: &'static str, request: Value) -> R
         world.lock().note(function, "not started: too many requests");
         return Err(Failure::new("Lambda.TooManyRequestsException", "Rate Exceeded."));
     }
-    twin(world, function, &request);
-    let answer = begin(world, function, request).await.unwrap_or_else(|_| {
+    twin(world, region, function, &request);
+    let answer = begin(world, region, function, request).await.unwrap_or_else(|_| {
         // The task is only dropped with the whole run.
         Err(Failure::new("Lambda.Unknown", "the run has ended"))
     });
@@ -82,7 +88,7 @@ pub async fn invoke(world: &Shared, function: &'static str, request: Value) -> R
 }
 
 /// A second delivery of the same request, if a fault wants one.
-fn twin(world: &Shared, function: &'static str, request: &Value) {
+fn twin(world: &Shared, region: &'static str, function: &'static str, request: &Value) {
     let after = world.lock().strikes(|fault| match fault.kind {
         Kind::Twin(about, after) if about == function => Some(after),
         _ => None,
@@ -93,13 +99,18 @@ fn twin(world: &Shared, function: &'static str, request: &Value) {
             tokio::time::sleep(ms(after)).await;
             world.lock().note(function, "a twin of an invocation begins");
             // Nobody waits for it.
-            drop(begin(&world, function, request).await);
+            drop(begin(&world, region, function, request).await);
         });
     }
 }
 
 /// Begins an invocation as the faults have it; it goes on whether or not anybody waits for its answer.
-fn begin(world: &Shared, function: &'static str, request: Value) -> oneshot::Receiver<Result<Value, Failure>> {
+fn begin(
+    world: &Shared,
+    region: &'static str,
+    function: &'static str,
+    request: Value,
+) -> oneshot::Receiver<Result<Value, Failure>> {
     let plight = {
         let mut here = world.lock();
         let killed = here.strikes(|fault| match fault.kind {
@@ -121,13 +132,14 @@ fn begin(world: &Shared, function: &'static str, request: Value) -> oneshot::Rec
             held_at: None,
         }
     };
-    begin_in(world, function, request, plight)
+    begin_in(world, region, function, request, plight)
 }
 
-/// Begins an invocation that this befalls.
+/// Begins an invocation in a Region that this befalls.
 #[must_use]
 pub fn begin_in(
     world: &Shared,
+    region: &'static str,
     function: &'static str,
     request: Value,
     plight: Plight,
@@ -135,7 +147,7 @@ pub fn begin_in(
     let (answer, answered) = oneshot::channel();
     let caller = {
         let mut here = world.lock();
-        let caller = Caller::of(function, here.next_invocation(), &request);
+        let caller = Caller::of(region, function, here.next_invocation(), &request);
         let now = here.now();
         here.monitor.begins(&caller, now);
         caller
@@ -143,7 +155,8 @@ pub fn begin_in(
     let world = world.clone();
     tokio::task::spawn_local(async move {
         let caller = Arc::new(caller);
-        let outcome = until_timeout(&world, &caller, request, plight).await;
+        let work = outage::dying_with(region, world.clone(), until_timeout(&world, &caller, request, plight));
+        let outcome = work.await.unwrap_or_else(|Killed| Err(killed()));
         {
             let mut world = world.lock();
             let line = match &outcome {
@@ -173,9 +186,13 @@ async fn until_timeout(world: &Shared, caller: &Arc<Caller>, request: Value, pli
         }
         // What the function's runtime makes of a panic.
         Ok(Err(Killed)) if panics => Err(Failure::new("Failover.OutcomeUnknown", "the function panicked")),
-        Ok(Err(Killed)) => Err(Failure::new("Runtime.ExitError", "Runtime exited with error: signal: killed")),
+        Ok(Err(Killed)) => Err(killed()),
         Err(_) => Err(Failure::new("Sandbox.Timedout", format!("Task timed out after {seconds}.00 seconds"))),
     }
+}
+
+fn killed() -> Failure {
+    Failure::new("Runtime.ExitError", "Runtime exited with error: signal: killed")
 }
 
 /// The function itself, put together as its `main` does.
@@ -184,7 +201,8 @@ async fn function(world: &Shared, caller: &Arc<Caller>, request: Value, limit: D
         Ok(tools) => tools,
         Err(error) => return Err(failure(&error)),
     };
-    let environment = environment();
+    let environment = environment(caller.region);
+    let environment: BTreeMap<&str, &str> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let lambda_deadline = tools.env.now().plus_millis(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
     let deadline = Deadline::new(
         tools.env.now(),
@@ -243,7 +261,7 @@ fn toolbox(world: &Shared, caller: &Arc<Caller>) -> Result<Toolbox, Error> {
         (here.began(), here.aws.chance.bits(), skew.map_or(0, |(_, ms)| ms), broken.is_some())
     };
     let env = Env::new(Clock { began, skew_ms }, TokioSleep::new(), Seeded(std::sync::Mutex::new(Chance::new(seed))));
-    let variables = variables(caller.function);
+    let variables = variables(caller.region, caller.function);
     let variables: BTreeMap<&str, &str> = variables
         .iter()
         .filter(|(name, _)| !(broken && **name == "DR_REGION"))
@@ -255,11 +273,11 @@ fn toolbox(world: &Shared, caller: &Arc<Caller>) -> Result<Toolbox, Error> {
 }
 
 /// What every function's environment has, as the template sets it.
-fn variables(function: &str) -> BTreeMap<&'static str, String> {
+fn variables(region: &str, function: &str) -> BTreeMap<&'static str, String> {
     let config = testing::config();
     BTreeMap::from([
         ("AWS_ACCOUNT_ID", config.account.to_string()),
-        ("DR_REGION", STANDBY.to_owned()),
+        ("DR_REGION", region.to_owned()),
         ("ENVIRONMENT_SUFFIX", "prod".to_owned()),
         ("PLAN_NAME", "trading".to_owned()),
         ("AWS_LAMBDA_FUNCTION_NAME", format!("failover-prod-{function}")),
@@ -269,10 +287,12 @@ fn variables(function: &str) -> BTreeMap<&'static str, String> {
 }
 
 /// What single functions' environments have beyond that.
-fn environment() -> BTreeMap<&'static str, &'static str> {
-    BTreeMap::from([
+fn environment(region: &str) -> BTreeMap<&'static str, String> {
+    // The stack in the home Region calls the other one its primary Region.
+    let watched =
+        |of: fn(&str) -> String| [workload::other(region), region].map(|it| format!("{it}={}", of(it))).join(",");
+    let in_standby = [
         ("GLOBAL_CLUSTER_ID", workload::GLOBAL_CLUSTER),
-        ("DR_CLUSTER_ID", workload::db_cluster(STANDBY)),
         ("STATE_MACHINE_ARN", "arn:aws:states:eu-west-1:123456789012:stateMachine:failover-prod-trading"),
         (
             "TRIGGER_ALARM_ARNS",
@@ -281,11 +301,6 @@ fn environment() -> BTreeMap<&'static str, &'static str> {
              arn:aws:cloudwatch:eu-west-1:123456789012:alarm:failover-prod-trading-replication-lag",
         ),
         ("NOTIFICATION_TOPIC_ARN", crate::aws::sns::NOTIFICATION_TOPIC),
-        (
-            "WATCHED_ENDPOINTS",
-            "eu-central-1=https://primary.example.com/health,eu-west-1=https://standby.example.com/health",
-        ),
-        ("WATCHED_CLUSTERS", "eu-central-1=trading-primary,eu-west-1=trading-standby"),
         ("WRITER_LEASE_SECONDS", "0"),
         (
             "FUNCTION_ROLES",
@@ -294,7 +309,14 @@ fn environment() -> BTreeMap<&'static str, &'static str> {
              shift-dns=arn:aws:iam::123456789012:role/failover-prod-shift-dns,\
              health-probe=arn:aws:iam::123456789012:role/failover-prod-health-probe",
         ),
+    ];
+    let same = in_standby.into_iter().map(|(name, value)| (name, workload::beside(value, region)));
+    same.chain([
+        ("DR_CLUSTER_ID", workload::db_cluster(region).to_owned()),
+        ("WATCHED_ENDPOINTS", watched(|region| workload::health_endpoint(region).to_owned())),
+        ("WATCHED_CLUSTERS", watched(|region| workload::db_cluster(region).to_owned())),
     ])
+    .collect()
 }
 
 /// The answer of a successful invocation as Step Functions has it.

@@ -21,6 +21,7 @@ pub mod lambda;
 pub mod machine;
 pub mod matrix;
 pub mod network;
+pub mod outage;
 pub mod play;
 pub mod properties;
 pub mod run;

@@ -22,6 +22,8 @@ const ANSWERS_MS: (u64, u64) = (5_000, 240_000);
 #[derive(Clone, Debug)]
 pub struct Outside {
     world: Shared,
+    /// Where it runs.
+    region: &'static str,
     people: std::rc::Rc<std::cell::RefCell<Chance>>,
     /// Whether people approve of everything they are asked, at once.
     always_approve: bool,
@@ -30,9 +32,9 @@ pub struct Outside {
 impl Outside {
     /// The outside of an execution, with people whose answers follow from the seed.
     #[must_use]
-    pub fn new(world: Shared, seed: u64, always_approve: bool) -> Self {
+    pub fn new(world: Shared, region: &'static str, seed: u64, always_approve: bool) -> Self {
         let people = std::rc::Rc::new(std::cell::RefCell::new(Chance::of(seed, "people")));
-        Self { world, people, always_approve }
+        Self { world, region, people, always_approve }
     }
 
     async fn publish(&self, task: &Task, arguments: &Value) -> Result<Value, TaskError> {
@@ -42,7 +44,7 @@ impl Outside {
         let text = |field: &str| arguments[field].as_str().unwrap_or_default().to_owned();
         let (subject, message) = (text("Subject"), text("Message"));
         here.note("people are told", format!("{subject} ({})", task.state));
-        here.monitor.told(&task.execution, &task.state);
+        here.monitor.told(self.region, &task.execution, &task.state);
         let id = sns::publish(&mut here.aws, &text("TopicArn"), &subject, &message, now);
         Ok(json!({ "MessageId": id.expect("the topic exists") }))
     }
@@ -99,7 +101,7 @@ impl Tasks for Outside {
             "lambda:invoke" => {
                 let name = arguments["FunctionName"].as_str().unwrap_or_default();
                 let function = workload::function_of(name).unwrap_or_else(|| panic!("there is no function {name}"));
-                match lambda::invoke(&self.world, function, arguments["Payload"].clone()).await {
+                match lambda::invoke(&self.world, self.region, function, arguments["Payload"].clone()).await {
                     Ok(payload) => Ok(lambda::as_task_result(&payload)),
                     Err(failure) => {
                         let cause = json!({ "errorType": failure.error, "errorMessage": failure.message });

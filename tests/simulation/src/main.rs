@@ -5,8 +5,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use simulation::play::Play;
+use clap::{Parser, ValueEnum};
+use simulation::play::{Play, Scenario};
 use simulation::{batch, run, shrink};
 
 /// Plays the whole orchestrator on a simulated AWS, each run from one seed.
@@ -23,6 +23,10 @@ struct Cli {
     #[arg(long, default_value_t = 1)]
     count: u64,
 
+    /// What each run is about, in place of what its seed says.
+    #[arg(long, value_enum)]
+    scenario: Option<Scenario>,
+
     /// Print everything that happens in each run, and its digest.
     #[arg(long)]
     trace: bool,
@@ -30,20 +34,23 @@ struct Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let of = |seed| cli.scenario.map_or_else(|| Play::of(seed), |scenario| Play::about(scenario, seed));
     let seeds = cli.seed..cli.seed.saturating_add(cli.count);
     if cli.trace {
         for seed in seeds.clone() {
-            let play = Play::of(seed);
+            let play = of(seed);
             let trace = run::play(&play).trace;
             eprintln!("{play}\n{}\ndigest {}", trace.lines().join("\n"), trace.digest());
         }
     }
     let began = std::time::Instant::now();
-    let batch = batch::play(seeds, Play::of, |_| false);
+    let batch = batch::play(seeds, of, |_| false);
     for (seed, violations) in &batch.failed {
-        let shortest = shrink::shrink(&Play::of(*seed));
+        let shortest = shrink::shrink(&of(*seed));
         eprintln!("{shortest}\n{}", run::play(&shortest).trace.lines().join("\n"));
-        eprintln!("VIOLATED by seed {seed}: {violations:#?}\nagain: cargo simulate --seed {seed} --trace");
+        let name = cli.scenario.as_ref().and_then(ValueEnum::to_possible_value);
+        let about = name.map_or_else(String::new, |name| format!(" --scenario {}", name.get_name()));
+        eprintln!("VIOLATED by seed {seed}: {violations:#?}\nagain: cargo simulate --seed {seed}{about} --trace");
     }
     eprintln!("faults that struck: {:?}\nreached, in so many runs: {:?}", batch.struck, batch.reached);
     let hours = batch.virtual_ms / 3_600_000;

@@ -19,13 +19,14 @@ use failover::testing::wire::Request;
 use tokio::sync::oneshot;
 
 use crate::aws::Answer;
+use crate::aws::dynamodb::Consistency;
 use crate::caller::Caller;
 use crate::faults::{Calls, Fault, Kind};
 use crate::variant::Variant;
-use crate::world::Shared;
+use crate::world::{Shared, region_of};
 
 /// The longest that a request is under way, in milliseconds.
-pub const LONGEST_TRANSIT_MS: u64 = 8_000;
+pub const LONGEST_TRANSIT_MS: u64 = 10_000;
 /// One way within a Region, and to another one, in milliseconds.
 const NEAR_MS: (u64, u64) = (1, 8);
 const FAR_MS: (u64, u64) = (10, 60);
@@ -35,6 +36,8 @@ pub const STALEST_MS: u64 = 4_000;
 /// What becomes of one call.
 #[derive(Clone, Debug)]
 pub struct Fate {
+    /// Whether it gets out of its sender's Region.
+    pub leaves: bool,
     /// How long it is under way before it arrives.
     pub there_ms: u64,
     /// How long its answer is under way.
@@ -123,7 +126,7 @@ async fn carry(world: &Shared, caller: &Caller, request: &Request, fate: Fate) -
         Some((_, Mishap::Refused | Mishap::Instead(_) | Mishap::After(_) | Mishap::Stale | Mishap::Slow)) | None => {}
     }
     tokio::time::sleep(Duration::from_millis(fate.back_ms)).await;
-    if !world.lock().reaches(&request.region) {
+    if !world.lock().reaches(caller.region, region_of(request)) {
         return std::future::pending().await;
     }
     Ok(answer.response(request))
@@ -161,8 +164,10 @@ pub fn mishap(fault: &Fault, caller: &Caller, request: &Request) -> Option<Misha
 
 /// How long one way takes without a mishap: least and most, in milliseconds.
 #[must_use]
-pub fn transit(request: &Request) -> (u64, u64) {
-    if request.region == crate::workload::STANDBY { NEAR_MS } else { FAR_MS }
+pub fn transit(caller: &Caller, request: &Request, ledger: Consistency) -> (u64, u64) {
+    // A strongly consistent replica asks another Region first.
+    let stays = request.service != "dynamodb" || ledger != Consistency::Strong;
+    if request.region == caller.region && stays { NEAR_MS } else { FAR_MS }
 }
 
 /// Whether a request is to change the workload. Writes to the ledger and messages are none.

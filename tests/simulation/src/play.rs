@@ -2,15 +2,17 @@
 
 use std::fmt;
 
+use crate::aws::dynamodb::Consistency;
 use crate::chance::Chance;
 use crate::faults::{self, Calls, Fault, Kind};
 use crate::variant::Variant;
+use crate::workload::{HOME, STANDBY};
 
 /// The first minute of a run, in milliseconds.
 pub const FIRST_MS: u64 = 60_000;
 
 /// What a run is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Scenario {
     /// The home Region is lost, and the alarm starts the failover.
     RegionLoss,
@@ -29,11 +31,16 @@ pub enum Scenario {
     /// A promotion is denied, and the failover fails; another one is ordered, and one back home, and what is left of the
     /// first comes late.
     Superseded,
+    /// A person orders a switchover, and the orchestrator's own Region goes away in the middle of it and comes back.
+    OwnRegionLost,
+    /// An orchestrator in each Region shares a ledger with the other one. Both are given the same order, and one Region goes
+    /// away with its orchestrator.
+    TwoOrchestrators,
 }
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::RegionLoss,
         Self::RegionLossAndReturn,
         Self::OrderedFailover,
@@ -42,7 +49,26 @@ impl Scenario {
         Self::FalseAlarm,
         Self::DryRun,
         Self::Superseded,
+        Self::OwnRegionLost,
+        Self::TwoOrchestrators,
     ];
+
+    /// The Regions with an orchestrator.
+    #[must_use]
+    pub const fn orchestrators(self) -> &'static [&'static str] {
+        match self {
+            Self::TwoOrchestrators => &[STANDBY, HOME],
+            Self::RegionLoss
+            | Self::RegionLossAndReturn
+            | Self::OrderedFailover
+            | Self::Switchover
+            | Self::ThereAndBack
+            | Self::FalseAlarm
+            | Self::DryRun
+            | Self::Superseded
+            | Self::OwnRegionLost => &[STANDBY],
+        }
+    }
 
     /// The faults that belong to it.
     fn faults(self, chance: &mut Chance) -> Vec<Fault> {
@@ -58,7 +84,9 @@ impl Scenario {
             | Self::Switchover
             | Self::ThereAndBack
             | Self::FalseAlarm
-            | Self::DryRun => Vec::new(),
+            | Self::DryRun
+            | Self::OwnRegionLost
+            | Self::TwoOrchestrators => Vec::new(),
         }
     }
 }
@@ -82,18 +110,40 @@ impl Play {
     pub fn of(seed: u64) -> Self {
         let mut chance = Chance::of(seed, "scenario");
         let scenario = match chance.between(0, 99) {
-            0..30 => Scenario::RegionLoss,
-            30..40 => Scenario::RegionLossAndReturn,
-            40..50 => Scenario::OrderedFailover,
-            50..70 => Scenario::Switchover,
-            70..82 => Scenario::ThereAndBack,
-            82..87 => Scenario::FalseAlarm,
-            87..90 => Scenario::DryRun,
-            _ => Scenario::Superseded,
+            0..26 => Scenario::RegionLoss,
+            26..35 => Scenario::RegionLossAndReturn,
+            35..44 => Scenario::OrderedFailover,
+            44..60 => Scenario::Switchover,
+            60..70 => Scenario::ThereAndBack,
+            70..74 => Scenario::FalseAlarm,
+            74..77 => Scenario::DryRun,
+            77..85 => Scenario::Superseded,
+            85..89 => Scenario::OwnRegionLost,
+            _ => Scenario::TwoOrchestrators,
         };
-        let mut faults = scenario.faults(&mut chance);
+        Self::with_faults(seed, scenario, &mut chance)
+    }
+
+    /// The run of a seed, about this.
+    #[must_use]
+    pub fn about(scenario: Scenario, seed: u64) -> Self {
+        Self::with_faults(seed, scenario, &mut Chance::of(seed, "scenario"))
+    }
+
+    fn with_faults(seed: u64, scenario: Scenario, chance: &mut Chance) -> Self {
+        let mut faults = scenario.faults(chance);
         faults.extend(faults::draw(seed));
         Self { seed, scenario, faults, variant: None }
+    }
+
+    /// What the ledger's replicas promise each other: one of two orchestrators has to be strongly consistent.
+    #[must_use]
+    pub fn ledger(&self) -> Consistency {
+        match self.variant {
+            _ if self.scenario.orchestrators().len() == 1 => Consistency::SingleRegion,
+            Some(Variant::EventualLedger) => Consistency::Eventual,
+            Some(_) | None => Consistency::Strong,
+        }
     }
 
     /// A scenario in which nothing goes wrong but what it is about.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::aws::{Answer, Aws, aurora};
 use crate::caller::Caller;
 use crate::lambda::Failure;
-use crate::workload::RECORD;
+use crate::workload::{HOME, RECORD, STANDBY};
 
 /// For so long after a newer failover was admitted may a step of the older one still send what it decided on before, in
 /// milliseconds: it asks the gate, writes down the intent and sends, each within one call's timeout of 5 s.
@@ -43,18 +43,23 @@ pub struct Monitor {
     alive: BTreeMap<u64, Timestamp>,
     /// What was applied under an intent: operation, moment of the intent, call.
     applied: BTreeSet<(String, i64, String)>,
-    keys: BTreeSet<String>,
-    completed: BTreeMap<String, Map<String, Value>>,
+    /// Which items there are, and which operations are completed, by the place where they are seen.
+    keys: BTreeSet<(&'static str, String)>,
+    completed: BTreeMap<(&'static str, String), Map<String, Value>>,
     /// When each generation was first seen.
     generations: BTreeMap<u64, Timestamp>,
+    /// The failover that each generation was first seen with.
+    admitted: BTreeMap<u64, String>,
     /// Which of the accepted promotions was each failover's last, by its number from 1.
     promotions: BTreeMap<String, usize>,
+    /// Regions whose tasks were lost with them, and do not run again yet.
+    tasks_lost: BTreeSet<&'static str>,
     /// Where traffic was pointed to last, and by when the database there has to be available.
     to_be_available: Option<(&'static str, Timestamp)>,
     /// Whether a person has changed the workload by hand: then what the workload looks like is theirs to answer for.
     pub by_hand: bool,
-    /// Executions and the states in which they told people something.
-    told: BTreeSet<(String, String)>,
+    /// Executions, by Region and name, and the states in which they told people something.
+    told: BTreeSet<(&'static str, String, String)>,
     violations: Vec<String>,
     violated: BTreeSet<&'static str>,
     /// The codes and statuses that invocations ended with.
@@ -110,7 +115,7 @@ impl Monitor {
             self.violated("every change belongs to a claimed operation", &what);
             return;
         };
-        let record = aws.dynamodb.table.item(&held.key).unwrap_or_default();
+        let record = aws.dynamodb.seen_from(caller.region).item(&held.key).unwrap_or_default();
         let text = |field: &str| record[field]["S"].as_str().unwrap_or_default();
         if text("owner") != held.owner {
             self.violated("no change is sent by an invocation that was overtaken", &format!("{what} for {}", held.key));
@@ -138,7 +143,7 @@ impl Monitor {
             return;
         }
         if let Some(held) = self.held.get(&caller.invocation) {
-            let record = aws.dynamodb.table.item(&held.key).unwrap_or_default();
+            let record = aws.dynamodb.seen_from(caller.region).item(&held.key).unwrap_or_default();
             self.applied.insert((held.key.clone(), intent_at(&record), call(request)));
         }
         if ["FailoverGlobalCluster", "SwitchoverGlobalCluster", "RemoveFromGlobalCluster"]
@@ -167,7 +172,9 @@ impl Monitor {
     fn traffic(&mut self, aws: &mut Aws, caller: &Caller, now: Timestamp) {
         aws.advance(now);
         let Some(region) = aws.route53.preferred(RECORD, "A") else { return };
-        let ready = aws.aurora.writer_of_record() == Some(region) && aws.ecs.serves(region);
+        // A run that saw its tasks before the Region was lost does not look at them again.
+        let tasks = aws.ecs.serves(region) || self.tasks_lost.contains(region);
+        let ready = aws.aurora.writer_of_record() == Some(region) && tasks;
         self.to_be_available = Some((region, now.plus_millis(AVAILABLE_WITHIN_MS)));
         if !ready && !self.by_hand {
             let writer = aws.aurora.writer_of_record().unwrap_or("nobody");
@@ -180,13 +187,14 @@ impl Monitor {
     }
 
     /// People were told something in a state of an execution.
-    pub fn told(&mut self, execution: &str, state: &str) {
-        self.told.insert((execution.to_owned(), state.to_owned()));
+    pub fn told(&mut self, region: &'static str, execution: &str, state: &str) {
+        self.told.insert((region, execution.to_owned(), state.to_owned()));
     }
 
     /// An execution has ended: people were told how.
-    pub fn ended(&mut self, execution: &str) {
-        if !LAST_WORDS.iter().any(|state| self.told.contains(&(execution.to_owned(), (*state).to_owned()))) {
+    pub fn ended(&mut self, region: &'static str, execution: &str) {
+        let told = |state: &str| self.told.contains(&(region, execution.to_owned(), state.to_owned()));
+        if !LAST_WORDS.into_iter().any(told) {
             self.violated("people are told of every run's end", execution);
         }
     }
@@ -194,11 +202,19 @@ impl Monitor {
     /// Once a second.
     pub fn tick(&mut self, aws: &mut Aws, now: Timestamp) {
         aws.advance(now);
+        for region in [HOME, STANDBY] {
+            if aws.ecs.serves(region) {
+                self.tasks_lost.remove(region);
+            } else if aws.lost.contains(region) {
+                self.tasks_lost.insert(region);
+            }
+        }
         if let Some((region, by)) = self.to_be_available
             && now >= by
         {
             self.to_be_available = None;
-            if !aws.aurora.is_available(region) && !aws.aurora.promotion_is_pending() && !self.by_hand {
+            let is_lost = self.tasks_lost.contains(region);
+            if !aws.aurora.is_available(region) && !aws.aurora.promotion_is_pending() && !self.by_hand && !is_lost {
                 self.violated("traffic never points to a database that is not available", region);
             }
         }
@@ -210,15 +226,15 @@ impl Monitor {
     }
 
     fn ledger(&mut self, aws: &Aws, caller: &Caller, request: &Request, answer: &Answer, now: Timestamp) {
-        let table = &aws.dynamodb.table;
-        for key in &self.keys {
+        let (place, table) = (aws.dynamodb.place(caller.region), aws.dynamodb.seen_from(caller.region));
+        for (_, key) in self.keys.iter().filter(|(seen_at, _)| *seen_at == place) {
             if table.item(key).is_none() {
                 let detail = format!("{key} is gone, after a call of {caller}");
                 self.violated("no record is ever deleted", &detail);
                 return;
             }
         }
-        for (key, before) in &self.completed {
+        for ((_, key), before) in self.completed.iter().filter(|((seen_at, _), _)| *seen_at == place) {
             if table.item(key).as_ref().and_then(Value::as_object) != Some(before) {
                 let detail = format!("{key} was changed by {caller}");
                 self.violated("a completed operation stays as it is", &detail);
@@ -230,7 +246,7 @@ impl Monitor {
             return;
         }
         let Some(Value::Object(item)) = table.item(key) else { return };
-        self.keys.insert(key.to_owned());
+        self.keys.insert((place, key.to_owned()));
         if key.starts_with("plan#") {
             self.plan(&item, caller, now);
             return;
@@ -241,7 +257,7 @@ impl Monitor {
             self.held.remove(&caller.invocation);
         }
         if text("status") == "completed" {
-            self.completed.insert(key.to_owned(), item.clone());
+            self.completed.insert((place, key.to_owned()), item.clone());
             self.check_promoted(aws, key);
         }
     }
@@ -278,6 +294,12 @@ impl Monitor {
             self.violated("generations only grow, one by one", &detail);
         }
         self.generations.entry(generation).or_insert(now);
+        let failover = item.get("failover_id").and_then(|value| value["S"].as_str()).unwrap_or_default();
+        let admitted = self.admitted.entry(generation).or_insert_with(|| failover.to_owned()).clone();
+        if admitted != failover {
+            let detail = format!("{caller} gives {generation} to {failover}, which is {admitted}'s");
+            self.violated("a generation is one failover's", &detail);
+        }
     }
 }
 

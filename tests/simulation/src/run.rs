@@ -12,6 +12,7 @@ use crate::chance::Chance;
 use crate::director;
 use crate::faults::FAULTS_END_MS;
 use crate::machine::Outside;
+use crate::outage;
 use crate::play::Play;
 use crate::trace::Trace;
 use crate::workload::{self, HOME, RECORD, STANDBY};
@@ -30,7 +31,9 @@ const MOST_RECOVERIES: u32 = 3;
 /// The deployed definition.
 const DEFINITION: &str = include_str!("../../../infra/failover.asl.json");
 
-static PARSED: LazyLock<Definition> = LazyLock::new(|| parsed(DEFINITION));
+/// As the stack in each Region has it.
+static PARSED: LazyLock<[(&str, Definition); 2]> =
+    LazyLock::new(|| [STANDBY, HOME].map(|region| (region, parsed(DEFINITION, region))));
 
 /// What became of a run.
 #[derive(Clone, Debug)]
@@ -67,11 +70,12 @@ pub fn play(play: &Play) -> Verdict {
 
 async fn perform(play: &Play) -> Verdict {
     let world = Shared::new(World::new(play.seed, play.faults.clone(), play.variant));
+    world.lock().aws.dynamodb.consistency = play.ledger();
     director::direct(&world, play);
     spawn_local(interpret(world.clone(), play.clone()));
     let ended = until_quiet(&world, FAULTS_END_MS, LONGEST_RUN_MS).await;
     if ended {
-        recover(&world).await;
+        recover(&world, play).await;
     } else {
         world.lock().monitor.violated("every run ends within its bound", "an execution is still running");
     }
@@ -88,7 +92,7 @@ async fn until_quiet(world: &Shared, earliest: u64, longest: u64) -> bool {
         let World { aws, monitor, .. } = &mut *here;
         monitor.tick(aws, now);
         let at = here.since_ms();
-        if at >= earliest && !here.aws.states.is_running() {
+        if at >= earliest && !here.aws.states.is_running(&here.aws.lost) {
             return true;
         }
         if at >= end {
@@ -109,16 +113,19 @@ async fn interpret(world: Shared, play: Play) {
 }
 
 async fn execute(world: Shared, play: Play, execution: Execution) {
-    let Execution { name, input, started_at, .. } = execution;
+    let Execution { region, name, input, started_at, .. } = execution;
     let undisturbed = world.lock().since_ms() >= FAULTS_END_MS;
-    let outside = Outside::new(world.clone(), Chance::of(play.seed, &name).bits(), undisturbed);
+    let outside = Outside::new(world.clone(), region, Chance::of(play.seed, &name).bits(), undisturbed);
     let start = Start { name: name.clone(), input, started_at_ms: started_at.as_millis(), seed: play.seed };
     let history = {
-        let (world, name) = (world.clone(), name.clone());
-        move |entered: state_machine::Entered| world.lock().note("state machine", format!("{name}: {}", entered.state))
+        let (world, label) = (world.clone(), label(region, &name));
+        move |entered: state_machine::Entered| world.lock().note("state machine", format!("{label}: {}", entered.state))
     };
-    let broken = play.variant.map(|variant| parsed(&variant.definition(DEFINITION)));
-    let end = state_machine::run(broken.as_ref().unwrap_or(&PARSED), start, &outside, history).await;
+    let broken = play.variant.map(|variant| parsed(&variant.definition(DEFINITION), region));
+    let deployed = PARSED.iter().find(|(of, _)| *of == region).map(|(_, definition)| definition);
+    let definition = broken.as_ref().or(deployed).expect("a definition for each Region with an orchestrator");
+    let run = state_machine::run(definition, start, &outside, history);
+    let Ok(end) = outage::within(region, world.clone(), run).await else { return };
     let mut world = world.lock();
     let (how, detail) = match end {
         End::Succeeded { output } => ("succeeded", outcome_of(&output)),
@@ -128,10 +135,37 @@ async fn execute(world: Shared, play: Play, execution: Execution) {
         }
         End::TimedOut => ("timed out", String::new()),
     };
-    world.note("state machine", format!("{name} {how}: {detail}"));
+    world.note("state machine", format!("{} {how}: {detail}", label(region, &name)));
     world.monitor.reached.insert(format!("execution {how}"));
-    world.aws.states.end(&name);
-    world.monitor.ended(&name);
+    world.aws.states.end(region, &name);
+    world.monitor.ended(region, &name);
+    beside_the_other_one(&mut world, region, &name, how, &detail);
+}
+
+/// What is said of an execution that ended while there was one in the other Region, too.
+fn beside_the_other_one(world: &mut World, region: &str, name: &str, how: &str, detail: &str) {
+    let other = workload::other(region);
+    let others: Vec<&Execution> = world.aws.states.executions().filter(|it| it.region == other).collect();
+    let (is_away, finished) = (world.is_away(other), how == "succeeded" && detail == "succeeded");
+    let said = [
+        (!others.is_empty(), "an orchestrator in each Region was started"),
+        (!others.is_empty() && detail.contains("is under way"), "one of two orchestrators was refused"),
+        (
+            how == "succeeded" && others.iter().any(|it| it.name == name && it.ended),
+            "two orchestrators joined in one failover",
+        ),
+        (finished && is_away && !others.is_empty(), "one orchestrator finished while the other one was gone"),
+        (
+            finished && is_away && others.iter().any(|it| !it.ended),
+            "one orchestrator finished what the one that was gone had begun",
+        ),
+    ];
+    let reached = said.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what.to_owned());
+    world.monitor.reached.extend(reached);
+}
+
+fn label(region: &str, name: &str) -> String {
+    if region == STANDBY { name.to_owned() } else { format!("{name} at home") }
 }
 
 fn outcome_of(output: &Value) -> String {
@@ -140,11 +174,14 @@ fn outcome_of(output: &Value) -> String {
 }
 
 /// Once nothing goes wrong any more, a person orders what is still undone, and it is done.
-async fn recover(world: &Shared) {
+async fn recover(world: &Shared, play: &Play) {
     for attempt in 1..=MOST_RECOVERIES {
+        bring_back_the_only_copy(world, play);
         settle(world).await;
         let Some(target) = wanted(world) else { return };
-        order_recovery(world, attempt, target);
+        let there = |region: &&&str| !world.lock().aws.lost.contains(**region);
+        let Some(orchestrator) = play.scenario.orchestrators().iter().find(there) else { return };
+        order_recovery(world, orchestrator, attempt, target);
         if !until_quiet(world, 0, LONGEST_RECOVERY_MS).await {
             world.lock().monitor.violated("an undisturbed failover ends", "recovery");
             return;
@@ -157,22 +194,26 @@ async fn recover(world: &Shared) {
     }
 }
 
-/// A person goes on with the failover that was left under way, as what it tells people says, or orders another.
-fn order_recovery(world: &Shared, attempt: u32, target: &str) {
-    let (lost, unfinished) = {
-        let here = world.lock();
-        (
-            here.aws.lost.contains(HOME),
-            here.aws.dynamodb.failover_under_way().and_then(|failover| here.aws.states.first_of(&failover)),
-        )
-    };
-    if let Some(execution) = unfinished {
-        world.lock().monitor.reached.insert("resumed".to_owned());
-        director::start(world, &format!("{}--{}", execution.name, attempt + 1), &execution.input["trigger"]);
-    } else {
-        let mode = if lost { "failover" } else { "switchover" };
-        director::start(world, &format!("recovery-{attempt}"), &director::manual(mode, target));
+/// Where the only copy of the database that is any good was lost with its Region, nobody can do anything before that
+/// Region is back. With a single orchestrator its own Region is there, and has a copy.
+fn bring_back_the_only_copy(world: &Shared, play: &Play) {
+    let mut here = world.lock();
+    let writer = here.aws.aurora.writer_of_record().filter(|writer| here.aws.lost.contains(*writer));
+    if let Some(writer) = writer
+        && play.scenario.orchestrators().len() > 1
+        && !here.aws.aurora.is_available(workload::other(writer))
+    {
+        here.set_away(writer, None);
     }
+}
+
+/// A person goes on with the failover that was left under way, as what it tells people says, or orders another.
+fn order_recovery(world: &Shared, orchestrator: &'static str, attempt: u32, target: &str) {
+    if director::go_on(world, orchestrator, &(attempt + 1).to_string()) {
+        return;
+    }
+    let mode = if world.lock().aws.lost.is_empty() { "switchover" } else { "failover" };
+    director::start(world, orchestrator, &format!("recovery-{attempt}"), &director::manual(mode, target));
 }
 
 /// Waits until Aurora, ECS and DNS are at rest.
@@ -201,7 +242,8 @@ fn wanted(world: &Shared) -> Option<&'static str> {
             && aws.ecs.serves(region)
             && aws.route53.preferred(RECORD, "A") == Some(region)
     });
-    if serving.is_some() { None } else { Some(STANDBY) }
+    let there = [STANDBY, HOME].into_iter().find(|region| !aws.lost.contains(*region));
+    if serving.is_some() { None } else { there }
 }
 
 fn state(world: &Shared) -> String {
@@ -231,6 +273,8 @@ fn verdict(world: &Shared, play: &Play) -> Verdict {
     }
 }
 
-fn parsed(text: &str) -> Definition {
-    Definition::parse(text, &workload::substitutions()).expect("the deployed definition can be interpreted")
+fn parsed(text: &str, region: &str) -> Definition {
+    let values = workload::substitutions(region);
+    let values = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Definition::parse(text, &values).expect("the deployed definition can be interpreted")
 }

@@ -1,7 +1,7 @@
 //! The orchestrator broken on purpose, one rule at a time, to see that the properties notice.
 //!
 //! Nothing in the product is made for it: what is broken is changed on its way, in the ledger's requests, in what callers
-//! are told of a connection, or in the state machine's definition.
+//! are told of a connection, in the ledger's table, or in the state machine's definition.
 
 use failover::contract::Timestamp;
 use failover::testing::wire::Request;
@@ -27,6 +27,8 @@ pub enum Variant {
     TrafficBeforePromotion,
     /// An operation's record is deleted when it fails.
     RecordDeletedOnError,
+    /// Two orchestrators share a ledger whose replicas agree later only.
+    EventualLedger,
 }
 
 /// How long a lease is in [`Variant::LeaseShorterThanInvocation`], in milliseconds.
@@ -34,7 +36,7 @@ const SHORT_LEASE_MS: u64 = 1_000;
 
 impl Variant {
     /// Every variant.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::OwnerConditionDropped,
         Self::IntentNotRecorded,
         Self::LeaseShorterThanInvocation,
@@ -42,6 +44,7 @@ impl Variant {
         Self::GenerationUnchecked,
         Self::TrafficBeforePromotion,
         Self::RecordDeletedOnError,
+        Self::EventualLedger,
     ];
 
     /// Answers a request as the broken orchestrator's would be.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// Where it lives.
 pub const HOME: &str = "eu-central-1";
-/// Where it goes, and where the orchestrator lives.
+/// Where it goes, and where the orchestrator lives; where there are two, the other one lives in [`HOME`].
 pub const STANDBY: &str = "eu-west-1";
 /// Its global cluster.
 pub const GLOBAL_CLUSTER: &str = "trading";
@@ -52,6 +52,12 @@ pub fn set_identifier(region: &str) -> &'static str {
     if region == HOME { "primary" } else { "secondary" }
 }
 
+/// Its health endpoint in a Region.
+#[must_use]
+pub fn health_endpoint(region: &str) -> &'static str {
+    if region == HOME { "https://primary.example.com/health" } else { "https://standby.example.com/health" }
+}
+
 /// The Region whose health endpoint has this host.
 #[must_use]
 pub fn region_of_endpoint(host: &str) -> Option<&'static str> {
@@ -74,10 +80,28 @@ pub fn function_of(arn: &str) -> Option<&'static str> {
     crate::faults::FUNCTIONS.into_iter().find(|function| *function == name)
 }
 
-/// What the template puts into the state machine's definition.
+/// The Region of the workload that has this name.
 #[must_use]
-pub fn substitutions() -> std::collections::BTreeMap<&'static str, &'static str> {
-    std::collections::BTreeMap::from([
+pub fn own(region: &str) -> Option<&'static str> {
+    [HOME, STANDBY].into_iter().find(|own| *own == region)
+}
+
+/// The other Region of the workload.
+#[must_use]
+pub fn other(region: &str) -> &'static str {
+    if region == HOME { STANDBY } else { HOME }
+}
+
+/// What the stack in a Region has where the one in the standby Region has this ARN: stacks differ in their Region only.
+#[must_use]
+pub fn beside(arn: &str, region: &str) -> String {
+    arn.replace(STANDBY, region)
+}
+
+/// What the template puts into the state machine's definition in a Region.
+#[must_use]
+pub fn substitutions(region: &str) -> std::collections::BTreeMap<&'static str, String> {
+    let in_standby = [
         ("Partition", "aws"),
         ("PlanParameterName", "/failover/prod/trading"),
         ("NotificationTopicArn", TOPIC_ARN),
@@ -89,7 +113,8 @@ pub fn substitutions() -> std::collections::BTreeMap<&'static str, &'static str>
         ("ApproverPolicyName", "failover-prod-trading-approver-eu-west-1"),
         ("ApprovalTimeoutSeconds", "1800"),
         ("ApprovalHeartbeatSeconds", "900"),
-    ])
+    ];
+    in_standby.into_iter().map(|(name, value)| (name, beside(value, region))).collect()
 }
 
 /// The topic that people are told by.

@@ -1,6 +1,6 @@
 //! One run's world: AWS, what goes wrong, what is watched for, and what was written down of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::chance::Chance;
 use crate::faults::{Fault, Kind};
 use crate::network::{self, Fate, Mishap};
+use crate::outage;
 use crate::properties::{self, Monitor};
 use crate::trace::Trace;
 use crate::variant::Variant;
@@ -57,6 +58,10 @@ pub struct World {
     pub mishap_at: Option<(u64, Mishap)>,
     /// The changes of the workload that AWS accepted, in order; the same one sent again is the same text.
     pub accepted: Vec<String>,
+    /// Regions that are cut off, beside those that a fault parts from the others.
+    cut_off: BTreeSet<&'static str>,
+    /// How often what ran in a Region has died with it.
+    deaths: BTreeMap<&'static str, u64>,
     network: Chance,
     began: Instant,
     invocations: u64,
@@ -77,6 +82,8 @@ impl World {
             calls: 0,
             mishap_at: None,
             accepted: Vec::new(),
+            cut_off: BTreeSet::new(),
+            deaths: BTreeMap::new(),
             network: Chance::of(seed, "network"),
             began: Instant::now(),
             invocations: 0,
@@ -130,12 +137,66 @@ impl World {
         None
     }
 
-    /// Whether a Region can be reached from the standby Region, where the functions run.
+    /// Whether a Region can be reached from another one, or from within.
     #[must_use]
-    pub fn reaches(&self, region: &str) -> bool {
+    pub fn reaches(&self, from: &str, to: &str) -> bool {
+        let is_lost = |region| self.aws.lost.contains(region);
+        let parted = from != to && (self.is_cut_off(from) || self.is_cut_off(to));
+        !parted && !is_lost(from) && !is_lost(to)
+    }
+
+    fn is_cut_off(&self, region: &str) -> bool {
+        self.cut_off.contains(region) || self.parted_by_faults().any(|parted| parted == region)
+    }
+
+    fn parted_by_faults(&self) -> impl Iterator<Item = &'static str> + '_ {
         let at = self.since_ms();
-        let parted = self.faults.iter().any(|fault| fault.kind == Kind::Partition(own(region)) && fault.is_on(at));
-        !parted && !self.aws.lost.contains(region)
+        self.faults.iter().filter_map(move |fault| match fault.kind {
+            Kind::Partition(region) if fault.is_on(at) => Some(region),
+            _ => None,
+        })
+    }
+
+    /// A Region goes away like this, or is back.
+    pub fn set_away(&mut self, region: &'static str, away: Option<outage::Kind>) {
+        let now = self.now();
+        // What was due while it was as before has happened.
+        self.aws.advance(now);
+        self.cut_off.remove(region);
+        self.aws.lost.remove(region);
+        let how = match away {
+            None => "is back",
+            Some(outage::Kind::CutOff) => {
+                self.cut_off.insert(region);
+                "is cut off"
+            }
+            Some(kind) => {
+                self.aws.lost.insert(region.to_owned());
+                if kind == outage::Kind::Dead {
+                    *self.deaths.entry(region).or_default() += 1;
+                }
+                "is lost"
+            }
+        };
+        self.tell_who_is_cut_off();
+        self.note("the world", format!("{region} {how}"));
+    }
+
+    fn tell_who_is_cut_off(&mut self) {
+        let cut_off = self.cut_off.iter().copied().chain(self.parted_by_faults());
+        self.aws.cut_off = cut_off.map(str::to_owned).collect();
+    }
+
+    /// How often what ran in a Region has died with it.
+    #[must_use]
+    pub fn deaths_in(&self, region: &str) -> u64 {
+        self.deaths.get(region).copied().unwrap_or(0)
+    }
+
+    /// Whether a Region is lost or cut off.
+    #[must_use]
+    pub fn is_away(&self, region: &str) -> bool {
+        self.aws.lost.contains(region) || self.is_cut_off(region)
     }
 
     /// A call leaves; says what will become of it.
@@ -145,9 +206,11 @@ impl World {
         let of_fault = self.strikes(|fault| network::mishap(fault, caller, request));
         let of_this_call = self.mishap_at.take_if(|(number, _)| *number == self.calls);
         let mishap = of_this_call.map(|(_, mishap)| (self.faults.len(), mishap)).or(of_fault);
-        let (least, most) = network::transit(request);
-        let mut fate =
-            Fate { there_ms: self.network.between(least, most), back_ms: self.network.between(least, most), mishap };
+        let (least, most) = network::transit(caller, request, self.aws.dynamodb.consistency);
+        let leaves = self.reaches(caller.region, caller.region)
+            && (caller.region == region_of(request) || !self.is_cut_off(caller.region));
+        let (there_ms, back_ms) = (self.network.between(least, most), self.network.between(least, most));
+        let mut fate = Fate { leaves, there_ms, back_ms, mishap };
         if let Some((index, Mishap::Slow)) = fate.mishap
             && let Some(Fault { kind: Kind::Delayed(_, ms), .. }) = self.faults.get(index)
         {
@@ -162,7 +225,9 @@ impl World {
     /// A call arrives: AWS's answer, none when there is nobody to answer.
     pub fn arrive(&mut self, caller: &Caller, request: &Request, fate: &Fate) -> Option<Answer> {
         let region = region_of(request);
-        if !self.reaches(region) {
+        // Its sender's Region may be gone by now: what has left arrives.
+        let gets_in = !self.aws.lost.contains(region) && (caller.region == region || !self.is_cut_off(region));
+        if !fate.leaves || !gets_in {
             self.note(&caller.to_string(), format!("{} in {region}: silence", request.name()));
             return None;
         }
@@ -178,13 +243,16 @@ impl World {
             }
         };
         let mishap = fate.mishap.as_ref().map_or(String::new(), |(index, _)| format!(" [fault {index}]"));
-        let line = format!("{} in {region}: {}{mishap}", request.name(), self.in_short(request, &answer));
+        let line = format!("{} in {region}: {}{mishap}", request.name(), self.in_short(caller, request, &answer));
         self.note(&caller.to_string(), line);
         Some(answer)
     }
 
     fn apply(&mut self, caller: &Caller, request: &Request) -> Answer {
         let now = self.now();
+        if request.service == "dynamodb" {
+            self.tell_who_is_cut_off();
+        }
         let answer = match self.variant {
             Some(variant) => variant.answer(&mut self.aws, caller, request, now),
             None => self.aws.answer(request, now),
@@ -210,7 +278,7 @@ impl World {
     }
 
     /// An answer in a few words. Not the request itself: the SDK writes maps in no fixed order.
-    fn in_short(&self, request: &Request, answer: &Answer) -> String {
+    fn in_short(&self, caller: &Caller, request: &Request, answer: &Answer) -> String {
         let outcome = match answer {
             Answer::Body(_) | Answer::Headers(_) | Answer::NoContent => "ok".to_owned(),
             Answer::Error { code, .. } => code.clone(),
@@ -220,7 +288,7 @@ impl World {
         };
         match request.body["Key"]["operation_id"]["S"].as_str() {
             Some(key) => {
-                let item = self.aws.dynamodb.table.item(key).unwrap_or_default();
+                let item = self.aws.dynamodb.seen_from(caller.region).item(key).unwrap_or_default();
                 let text =
                     |field: &str| item[field]["S"].as_str().or(item[field]["N"].as_str()).unwrap_or("-").to_owned();
                 let (status, attempt, generation) = (text("status"), text("attempt"), text("generation"));
@@ -243,10 +311,6 @@ pub fn region_of(request: &Request) -> &str {
         "http" => workload::region_of_endpoint(&request.host).unwrap_or(STANDBY),
         _ => &request.region,
     }
-}
-
-fn own(region: &str) -> &'static str {
-    [workload::HOME, STANDBY].into_iter().find(|own| *own == region).unwrap_or("elsewhere")
 }
 
 /// Milliseconds as a duration.

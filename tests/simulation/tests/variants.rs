@@ -48,6 +48,11 @@ fn traffic_that_moves_before_the_database_is_caught() {
 }
 
 #[test]
+fn a_ledger_whose_replicas_agree_later_only_is_caught() {
+    is_caught(Variant::EventualLedger, "a generation is one failover's");
+}
+
+#[test]
 fn a_record_that_is_deleted_when_its_operation_fails_is_caught() {
     is_caught(Variant::RecordDeletedOnError, "no record is ever deleted");
 }

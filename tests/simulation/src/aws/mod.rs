@@ -124,6 +124,9 @@ pub struct Aws {
     pub cloudwatch: cloudwatch::CloudWatch,
     /// Regions that are gone: nothing in them answers, works or replicates.
     pub lost: BTreeSet<String>,
+    /// Regions that work, and that nothing gets into or out of. Only the ledger's replicas and whoever calls are kept apart
+    /// by it: Aurora goes on replicating.
+    pub cut_off: BTreeSet<String>,
     /// Whether the endpoint in the home Region fails although the Region works.
     pub endpoint_down: bool,
     /// For whatever AWS leaves to chance: how long things take.
@@ -140,7 +143,7 @@ impl Aws {
             aurora: aurora::Aurora::new(&mut chance),
             ecs: ecs::Ecs::new(&mut chance),
             route53: route53::Route53::new(&mut chance),
-            dynamodb: dynamodb::DynamoDb::default(),
+            dynamodb: dynamodb::DynamoDb::new(seed),
             sns: sns::Sns::default(),
             states: states::States::default(),
             cloudwatch: cloudwatch::CloudWatch::new(&mut chance),
@@ -148,6 +151,7 @@ impl Aws {
             routing_control: routing_control::RoutingControl::new(&mut chance),
             accelerator: accelerator::Accelerator::new(&mut chance),
             lost: BTreeSet::new(),
+            cut_off: BTreeSet::new(),
             endpoint_down: false,
             chance,
         }
@@ -160,6 +164,7 @@ impl Aws {
         s3::advance(self, now);
         route53::advance(self, now);
         cloudwatch::advance(self, now);
+        dynamodb::advance(self, now);
     }
 
     /// Answers a request that arrives at `now`.

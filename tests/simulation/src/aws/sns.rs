@@ -1,4 +1,4 @@
-//! Topics: the stack's two, and what was published.
+//! Topics: the stack's two in each Region with an orchestrator, and what was published.
 
 use failover::contract::Timestamp;
 use failover::testing::wire::Request;
@@ -7,7 +7,7 @@ use super::parameters::only_of_form;
 use super::{Answer, Aws};
 use crate::workload;
 
-/// The topic of the trigger alarms, to which health-probe is subscribed.
+/// The topic of the trigger alarms, to which health-probe is subscribed, in the standby Region.
 pub const ALARM_TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:failover-prod-alarms";
 /// The topic that people read.
 pub const NOTIFICATION_TOPIC: &str = workload::TOPIC_ARN;
@@ -44,7 +44,8 @@ impl Sns {
 /// Publishes a message; for whoever does so without a request over the network, such as Step Functions. None if there is
 /// no such topic, otherwise the message's id.
 pub fn publish(aws: &mut Aws, topic: &str, subject: &str, message: &str, at: Timestamp) -> Option<String> {
-    if ![ALARM_TOPIC, NOTIFICATION_TOPIC].contains(&topic) {
+    let is_it = |known: &str| known == topic || workload::beside(known, workload::HOME) == topic;
+    if ![ALARM_TOPIC, NOTIFICATION_TOPIC].into_iter().any(is_it) {
         return None;
     }
     let (topic, subject, message) = (topic.to_owned(), subject.to_owned(), message.to_owned());

@@ -8,6 +8,7 @@ use tokio::task::LocalSet;
 
 use super::Aws;
 use crate::lambda::{self, Failure};
+use crate::workload::STANDBY;
 use crate::world::{Shared, World};
 
 /// How often a step is invoked at most until it has settled.
@@ -39,7 +40,7 @@ impl Steps {
     /// Invokes a step, and asks again as the state machine does, until it is done or has failed.
     pub(crate) async fn settle(&self, function: &'static str, request: Value) -> Result<StepResponse, Failure> {
         for _ in 0..MOST_INVOCATIONS {
-            let pause = match lambda::invoke(&self.0, function, request.clone()).await {
+            let pause = match lambda::invoke(&self.0, STANDBY, function, request.clone()).await {
                 Ok(answer) if answer["status"] == "in_progress" => answer["ask_again_after_seconds"].as_u64(),
                 Ok(answer) => return Ok(serde_json::from_value(answer).expect("a step's answer")),
                 Err(failure) if failure.error == "Failover.Transient" => Some(1),
@@ -53,7 +54,7 @@ impl Steps {
     /// The findings of a preflight.
     pub(crate) async fn check(&self, function: &'static str, mut request: Value) -> Vec<Finding> {
         request["run"] = json!({ "preflight": true });
-        let answer = lambda::invoke(&self.0, function, request).await.expect("findings");
+        let answer = lambda::invoke(&self.0, STANDBY, function, request).await.expect("findings");
         let answer: StepResponse = serde_json::from_value(answer).expect("a step's answer");
         answer.findings
     }

@@ -15,6 +15,7 @@ use super::rows::Row;
 use crate::lambda::{self, Failure};
 use crate::network::Mishap;
 use crate::sandbox::{Gate, Plight};
+use crate::workload::STANDBY;
 use crate::world::{Shared, World, ms};
 
 /// How long a cell may take, in milliseconds of its own time.
@@ -188,11 +189,11 @@ impl Cell<'_> {
     }
 
     fn begin(&self, plight: Plight) -> oneshot::Receiver<Result<Value, Failure>> {
-        lambda::begin_in(&self.world, self.row.function, self.request.clone(), plight)
+        lambda::begin_in(&self.world, STANDBY, self.row.function, self.request.clone(), plight)
     }
 
     async fn ask_for(&self, request: Value) -> Result<Value, Failure> {
-        end_of(lambda::begin_in(&self.world, self.row.function, request, Plight::default())).await
+        end_of(lambda::begin_in(&self.world, STANDBY, self.row.function, request, Plight::default())).await
     }
 
     /// Asks until it is done, as the state machine does.

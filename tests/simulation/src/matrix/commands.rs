@@ -59,7 +59,7 @@ impl Asked {
 }
 
 async fn ask(world: &Shared, request: Value) -> Value {
-    let answer = lambda::begin_in(world, "health-probe", request, Plight::default()).await;
+    let answer = lambda::begin_in(world, STANDBY, "health-probe", request, Plight::default()).await;
     answer.expect("every invocation ends").expect("an answer")
 }
 
