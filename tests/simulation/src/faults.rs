@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::chance::Chance;
+use crate::network::LONGEST_TRANSIT_MS;
 use crate::workload::HOME;
 
 /// Until when faults happen, in milliseconds since the run's beginning.
@@ -52,8 +53,7 @@ pub enum Kind {
     Denied(Calls),
     /// Reads show what was true some seconds ago.
     Stale(Calls),
-    /// A Region cannot be reached from the standby Region. Never the standby Region itself: nothing of the orchestrator runs
-    /// then.
+    /// A Region is cut off from all others; what runs there goes on. The standby Region is cut off by scenarios only.
     Partition(&'static str),
     /// A Region is gone and comes back at the end of the window.
     Loss(&'static str),
@@ -226,7 +226,7 @@ fn kind(chance: &mut Chance) -> Kind {
         6 | 7 => Kind::Refused(calls),
         8 | 9 => Kind::ResetAfter(calls),
         10 | 11 => Kind::AnswerLost(calls),
-        12 | 13 => Kind::Delayed(calls, chance.between(200, 7_900)),
+        12 | 13 => Kind::Delayed(calls, chance.between(200, LONGEST_TRANSIT_MS - 100)),
         14 => Kind::Denied(calls),
         15 | 16 => Kind::Stale(calls),
         17 => Kind::Partition(HOME),
