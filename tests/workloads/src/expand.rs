@@ -154,8 +154,9 @@ impl Nested {
         };
         let mut depends_on = BTreeSet::new();
         for name in listed(&declaration["DependsOn"]) {
-            if !self.template["Resources"].as_object().is_some_and(|all| all.contains_key(&name)) {
-                return Err(format!("depends on {name}, which is not there"));
+            let other = self.template["Resources"].get(&name);
+            if !self.exists(other.ok_or_else(|| format!("depends on {name}, which is not there"))?)? {
+                return Err(format!("depends on {name}, whose condition does not hold"));
             }
             depends_on.insert(self.path(&name));
         }
