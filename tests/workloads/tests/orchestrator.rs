@@ -48,7 +48,8 @@ fn both_stacks_of_a_plan_take_the_same_region_for_its_home_and_watch_it_first() 
                 format!("records-{region}")
             );
         }
-        let variable = |name: &str| stack.at("HealthProbeFunction").text(&format!("Environment/Variables/{name}")).to_owned();
+        let variable =
+            |name: &str| stack.at("HealthProbeFunction").text(&format!("Environment/Variables/{name}")).to_owned();
         assert_eq!(
             variable("WATCHED_ENDPOINTS"),
             "eu-central-1=https://eu-central-1.example.com/health,eu-west-1=https://eu-west-1.example.com/health"
