@@ -61,25 +61,30 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// A workload of [`WORKLOADS`] in the Region of that role. Parameters keep their defaults; one without a default
-    /// is symbolic.
+    /// A workload of [`WORKLOADS`] in the Region of that role, when both Regions are deployed: `PeerRegion` is the other
+    /// one, and what the template's `Handover` says is that output of the other Region's stack, as the symbol
+    /// `${peer.Output}`. Other parameters keep their defaults; one without a default is symbolic.
     ///
     /// # Panics
-    /// When there is no such workload.
+    /// When there is no such workload, or its template cannot be read.
     #[must_use]
     #[expect(clippy::expect_used, reason = "a test's helper fails by panicking")]
     pub fn of(workload: &str, role: Role) -> Self {
         let (_, home, standby) = WORKLOADS.into_iter().find(|(name, ..)| *name == workload).expect("a known workload");
-        let region = match role {
-            Role::Primary => home,
-            Role::Standby => standby,
+        let (region, peer_region, side) = match role {
+            Role::Primary => (home, standby, "Primary"),
+            Role::Standby => (standby, home, "Standby"),
         };
-        Self {
-            template: project_root().join(format!("infra/workloads/{workload}.yaml")),
-            region: region.to_owned(),
-            parameters: BTreeMap::new(),
+        let template = workload_template(workload);
+        let handed_over =
+            template::load(&template).expect("the workload's template")["Metadata"]["Handover"][side].take();
+        let mut deployment = Self { template, region: region.to_owned(), parameters: BTreeMap::new() }
+            .with("RegionRole", role.name())
+            .with("PeerRegion", peer_region);
+        for (parameter, output) in handed_over.as_object().into_iter().flatten() {
+            deployment = deployment.with(parameter, &format!("${{peer.{}}}", output.as_str().unwrap_or_default()));
         }
-        .with("RegionRole", role.name())
+        deployment
     }
 
     /// Any template in any Region, for instance a module alone.
@@ -103,6 +108,20 @@ impl Deployment {
     pub fn expand(&self) -> Result<Stack, String> {
         expand::expand(&self.template, &self.region, &self.parameters)
     }
+}
+
+/// A workload's template.
+#[must_use]
+pub fn workload_template(workload: &str) -> PathBuf {
+    project_root().join(format!("infra/workloads/{workload}.yaml"))
+}
+
+/// A template as data, in the long form of its functions: `!Ref X` reads as `{"Ref": "X"}`.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn template(file: &Path) -> Result<serde_json::Value, String> {
+    template::load(file)
 }
 
 /// The project's root folder.

@@ -44,6 +44,7 @@ pub fn resources_with_their_text(file: &std::path::Path) -> Result<Vec<Named>, S
     let section = text.lines().skip_while(|line| *line != "Resources:").skip(1);
     for line in section.take_while(|line| line.is_empty() || line.starts_with([' ', '#'])) {
         let outermost = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '));
+        let outermost = outermost.map(|rest| rest.split(" #").next().unwrap_or(rest).trim_end());
         match outermost {
             Some(comment) if comment.starts_with('#') => comments.push(line.to_owned()),
             Some(heading) if heading.ends_with(':') => {

@@ -1,4 +1,5 @@
 //! What the other tests rely on: an expansion is what CloudFormation would create.
+#![allow(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
 use std::path::Path;
 

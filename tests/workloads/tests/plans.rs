@@ -1,0 +1,91 @@
+//! The sample plans name what the workloads' stacks make, and the orchestrator's sample parameters name the same.
+#![allow(clippy::expect_used, reason = "a failed expectation is a failed test")]
+
+use serde_json::Value;
+use workloads::{ACCOUNT, Deployment, Role, Stack, WORKLOADS, project_root, template};
+
+/// The workloads whose databases are promoted and whose traffic the switch moves.
+const PROMOTED: [&str; 2] = ["trading", "payments-alb"];
+/// The samples' environment.
+const ENVIRONMENT: &str = "prod";
+
+fn plan(workload: &str) -> Value {
+    let text = std::fs::read_to_string(project_root().join(format!("infra/plans/{workload}.json"))).expect("the plan");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn stack(workload: &str, role: Role) -> Stack {
+    Deployment::of(workload, role).with("EnvironmentSuffix", ENVIRONMENT).expand().expect("the template expands")
+}
+
+#[test]
+fn a_plan_names_the_regions_clusters_services_and_the_switch_of_its_stacks() {
+    for workload in PROMOTED {
+        let plan = plan(workload);
+        let [primary, standby] = Role::BOTH.map(|role| stack(workload, role));
+        assert_eq!(plan["home_region"], primary.region);
+        assert_eq!(plan["standby_regions"][0], standby.region);
+        let global = primary.only("AWS::RDS::GlobalCluster");
+        assert_eq!(plan["aurora"][0]["global_cluster_id"], global.text("GlobalClusterIdentifier"));
+        for stack in [&primary, &standby] {
+            let cluster = stack.only("AWS::RDS::DBCluster").text("DBClusterIdentifier");
+            let arn = format!("arn:aws:rds:{}:{ACCOUNT}:cluster:{cluster}", stack.region);
+            assert_eq!(plan["aurora"][0]["clusters"][&stack.region], arn, "{workload}");
+            for service in stack.all("AWS::ECS::Service") {
+                assert_eq!(plan["ecs"][0]["services"]["named"][0], service.text("ServiceName"));
+                let cluster = stack.only("AWS::ECS::Cluster").text("ClusterName");
+                assert_eq!(plan["ecs"][0]["clusters"][&stack.region], cluster);
+            }
+        }
+        let switch = &plan["traffic"][0]["standby_object"];
+        assert_eq!(switch["region"], standby.region, "{workload}");
+        assert_eq!(switch["bucket"], standby.at("Switch/Bucket").text("BucketName"));
+        assert_eq!(switch["key"], standby.outputs["SwitchKey"]);
+        let check = primary.at("HealthCheck/SwitchCheck").get("HealthCheckConfig");
+        let notice = check["RequestInterval"].as_u64().zip(check["FailureThreshold"].as_u64()).map(|(a, b)| a * b);
+        assert_eq!(switch["notice_seconds"].as_u64(), notice);
+    }
+}
+
+#[test]
+fn the_orchestrators_sample_parameters_are_those_of_the_plan() {
+    for workload in PROMOTED {
+        let plan = plan(workload);
+        let file = project_root().join(format!("infra/plans/{workload}.parameters.yaml"));
+        let parameters = template(&file).expect("the parameters");
+        let parameter = |name: &str| parameters[name].as_str().unwrap_or_default().to_owned();
+        let document: Value = serde_json::from_str(&parameter("PlanDocument")).expect("JSON");
+        assert_eq!(document, plan, "{workload}");
+
+        let (_, home, standby) = WORKLOADS.into_iter().find(|(name, ..)| *name == workload).expect("a workload");
+        assert_eq!(parameter("PrimaryRegion"), home);
+        for (side, region) in [("Primary", home), ("Dr", standby)] {
+            let arn = format!("arn:aws:rds:{region}:{ACCOUNT}:cluster:{}", parameter(&format!("{side}ClusterId")));
+            assert_eq!(plan["aurora"][0]["clusters"][region], arn);
+            let endpoint = parameter(&format!("{side}EndpointUrl"));
+            assert_eq!(plan["detection"]["endpoints"][region], endpoint);
+            assert_eq!(endpoint, format!("https://{region}.{}/health", parameter("RecordName")));
+        }
+        let switch = &plan["traffic"][0]["standby_object"];
+        assert_eq!(switch["bucket"], parameter("StandbyBucket"));
+        assert_eq!(switch["key"], parameter("StandbyObjectKey"));
+        assert_eq!(plan["name"], parameter("PlanName"));
+    }
+}
+
+#[test]
+fn the_orchestrators_template_takes_the_sample_parameters() {
+    let orchestrator = template(&project_root().join("infra/orchestrator.yaml")).expect("the template");
+    let declared = orchestrator["Parameters"].as_object().expect("parameters");
+    for workload in PROMOTED {
+        let file = project_root().join(format!("infra/plans/{workload}.parameters.yaml"));
+        let given = template(&file).expect("the parameters");
+        let given = given.as_object().expect("parameters");
+        for name in given.keys() {
+            assert!(declared.contains_key(name), "{workload}: there is no parameter {name}");
+        }
+        for (name, _) in declared.iter().filter(|(_, declaration)| declaration.get("Default").is_none()) {
+            assert!(given.contains_key(name), "{workload}: {name} has no default");
+        }
+    }
+}
