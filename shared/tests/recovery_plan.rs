@@ -82,9 +82,16 @@ fn what_a_plan_leaves_out_has_a_safe_default() {
 }
 
 #[test]
-fn a_published_plan_is_read() {
-    let text = include_str!("../../infra/plans/trading.json");
-    assert_eq!(RecoveryPlan::parse(text).expect("a plan").name.as_str(), "trading");
+fn every_published_plan_is_read() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/plans");
+    let paths = std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path());
+    let plans: Vec<_> = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect();
+    assert!(!plans.is_empty());
+    for path in plans {
+        let text = std::fs::read_to_string(&path).expect("a text");
+        let plan = RecoveryPlan::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(Some(plan.name.as_str()), path.file_stem().and_then(|name| name.to_str()));
+    }
 }
 
 /// A change of a good plan, the field that is named, and a part of the problem.

@@ -102,6 +102,24 @@ fn w4_1_a_redeploy_sends_nothing_about_the_endpoint_group() {
 }
 
 #[test]
+fn w4_1_the_published_plan_turns_the_dials_of_both_regions_and_promotes_these_clusters() {
+    let plan = std::fs::read_to_string(workloads::project_root().join("infra/plans/edge.json")).expect("the plan");
+    let plan: Value = serde_json::from_str(&plan).expect("JSON");
+    assert_eq!((plan["home_region"].as_str(), &plan["standby_regions"]), (Some(HOME), &json!([STANDBY])));
+    for role in Role::BOTH {
+        let stack = deployment(role).with("EnvironmentSuffix", "prod").expand().expect("it expands");
+        let group = &plan["traffic"][0]["traffic_dial"]["endpoint_groups"][&stack.region];
+        assert!(group.as_str().is_some_and(|arn| arn.contains("/endpoint-group/")), "{group}");
+        let cluster = stack.only("AWS::RDS::DBCluster").text("DBClusterIdentifier");
+        let arn = format!("arn:aws:rds:{}:{ACCOUNT}:cluster:{cluster}", stack.region);
+        assert_eq!(plan["aurora"][0]["clusters"][&stack.region], arn);
+        assert_eq!(plan["aurora"][0]["global_cluster_id"], stack.outputs["GlobalClusterId"]);
+        let probe = plan["detection"]["endpoints"][&stack.region].as_str().expect("an endpoint");
+        assert!(probe.ends_with(&format!(".execute-api.{}.amazonaws.com/live/health", stack.region)), "{probe}");
+    }
+}
+
+#[test]
 fn w4_2_each_region_has_public_and_private_subnets_and_the_networks_are_apart() {
     let blocks = both().map(|stack| {
         let subnets = stack.all("AWS::EC2::Subnet");
@@ -149,6 +167,20 @@ fn w4_2_the_network_load_balancer_passes_443_on_to_a_load_balancer_that_ends_tls
         let tls = stack.at("LoadBalancer/Listener");
         assert_eq!(tls.text("Protocol"), "HTTPS");
         assert!(tls.text("SslPolicy").contains("1-2"), "TLS 1.2 or newer");
+    }
+}
+
+#[test]
+fn w4_2_the_load_balancer_may_call_the_function_before_it_has_it_as_a_target() {
+    for stack in both() {
+        let targets = stack.at("LoadBalancer/TargetGroup");
+        let function = stack.at("Payments/Function");
+        assert_eq!(targets.get("Targets"), &json!([{ "Id": function.attribute("Arn") }]));
+        let group = targets.text("Name");
+        let source = format!("arn:aws:elasticloadbalancing:{}:{ACCOUNT}:targetgroup/{group}/*", stack.region);
+        let permission = stack.at("Payments/LoadBalancerPermission");
+        assert_eq!(permission.text("SourceArn"), source);
+        assert_eq!(permission.text("FunctionName"), function.reference());
     }
 }
 

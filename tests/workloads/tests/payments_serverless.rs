@@ -342,6 +342,27 @@ fn w2_6_dns_leaves_the_primary_when_its_endpoint_dies_and_when_the_orchestrator_
 }
 
 #[test]
+fn w2_6_the_published_plan_moves_this_switch_and_heeds_this_alarm() {
+    let plan = std::fs::read_to_string(workloads::project_root().join("infra/plans/payments-serverless.json"));
+    let plan: Value = serde_json::from_str(&plan.expect("the plan")).expect("JSON");
+    let [primary, standby] = Role::BOTH
+        .map(|role| {
+            Deployment::of("payments-serverless", role).with("EnvironmentSuffix", "prod").with("PeerRegion", HOME)
+        })
+        .map(|deployment| deployment.expand().expect("it expands"));
+    assert_eq!((plan["home_region"].as_str(), &plan["standby_regions"]), (Some(HOME), &json!([STANDBY])));
+    let traffic = &plan["traffic"][0]["standby_object"];
+    assert_eq!(traffic["region"], standby.region);
+    assert_eq!(traffic["bucket"], standby.at("Switch/Bucket").text("BucketName"));
+    let switch = primary.at("HealthCheck/SwitchCheck").get("HealthCheckConfig");
+    assert_eq!(format!("/{}", traffic["key"].as_str().expect("a key")), switch["ResourcePath"]);
+    let notice = switch["RequestInterval"].as_u64().zip(switch["FailureThreshold"].as_u64());
+    assert_eq!(traffic["notice_seconds"].as_u64(), notice.map(|(interval, threshold)| interval * threshold));
+    // The second witness beside the endpoint's probe: payments that arrive in the standby, moved there by Route 53.
+    assert_eq!(plan["detection"]["alarm_names"], json!([standby.at("Api/FailoverAlarm").text("AlarmName")]));
+}
+
+#[test]
 fn w2_6_a_redeploy_undoes_no_failover() {
     // What a failover changes is the switch's object, which no stack has. The primary's record and checks are the same
     // whatever the standby's stack says of itself, and whether or not it was there at the first deployment.
