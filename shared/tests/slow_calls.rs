@@ -175,9 +175,10 @@ async fn what_an_overtaken_invocation_found_is_not_the_operations_failure() {
     let tools = FakeAws::new().toolbox();
     let step = Slow::new(&tools);
     step.refuses.set(true);
-    step.look.set(Duration::from_secs(12));
+    step.look.set(Duration::from_secs(17));
     let successor = async {
-        tools.env.sleep(Duration::from_secs(8)).await;
+        // The lease of a budget of one second ends after twelve.
+        tools.env.sleep(Duration::from_secs(13)).await;
         step.refuses.set(false);
         step.look.set(Duration::ZERO);
         step.invoke(&tools, DEFAULT_STEP_BUDGET).await
