@@ -15,7 +15,10 @@ case "$*" in
   *"OutputKey=='$MISSING'"*) echo None ;;
   *OutputKey==*) sed "s/.*OutputKey=='\([A-Za-z]*\)'.*/\1-of-$region/" <<<"$*" ;;
   *describe-global-clusters*) [[ -z "$WRITER" ]] || echo "arn:aws:rds:$WRITER:123456789012:cluster:trading-dev-$WRITER" ;;
-  *describe-stack-resources*inner*) printf 'AWS::S3::Bucket\tbucket-in-%s\n' "$region" ;;
+  *describe-stack-resources*inner*) printf 'AWS::S3::Bucket\tbucket-in-%s\n' "$region"
+    [[ -z "${VAULT:-}" ]] || printf 'AWS::Backup::BackupVault\tvault-in-%s\n' "$region" ;;
+  *list-recovery-points*) printf 'point-1-in-%s\tpoint-2-in-%s\n' "$region" "$region" ;;
+  *get-parameters-by-path*) [[ -z "${VAULT:-}" ]] || printf '/edge/dev/api-key\n' ;;
   *describe-stack-resources*) printf 'AWS::CloudFormation::Stack\tinner\nAWS::EC2::VPC\tvpc\n' ;;
   *list-object-versions*) if [[ -f "$CALLS.$region" ]]; then echo '[]'; else touch "$CALLS.$region"; echo '[{"Key": "k", "VersionId": "v"}]'; fi ;;
   *"describe-stacks"*) [[ ! -f "$CALLS.gone.$region" ]] ;;
@@ -149,6 +152,25 @@ fn removing_empties_the_buckets_and_deletes_the_standby_before_the_primary() {
     // Once more: there is nothing left, and that is no error.
     let again = run("remove", &stage, &arguments, &[]);
     assert!(again.status.success(), "{}", said(&again));
+}
+
+#[test]
+fn w4_10_removing_deletes_backups_and_the_parameters_that_no_template_has() {
+    let stage = stage("remove-edge");
+    let output = run("remove", &stage, &["edge", "us-east-1", "us-east-2", "--yes"], &[("VAULT", "yes")]);
+    assert!(output.status.success(), "{}", said(&output));
+    let asked = calls(&stage, "aws ");
+    for region in ["us-east-2", "us-east-1"] {
+        let place =
+            |wanted: &str| asked.iter().position(|call| call.contains(wanted)).unwrap_or_else(|| panic!("{wanted}"));
+        let gone = place(&format!("delete-stack --region {region}"));
+        for point in ["point-1", "point-2"] {
+            let vault = format!("--region {region} --backup-vault-name vault-in-{region}");
+            assert!(place(&format!("delete-recovery-point {vault} --recovery-point-arn {point}-in-{region}")) < gone);
+        }
+        assert!(place(&format!("get-parameters-by-path --region {region} --path /edge/dev ")) < gone);
+        assert!(place(&format!("delete-parameter --region {region} --name /edge/dev/api-key")) < gone);
+    }
 }
 
 #[test]
