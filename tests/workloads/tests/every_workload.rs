@@ -289,8 +289,8 @@ fn every_log_group_ends_and_every_function_writes_to_one_and_is_traced() {
     each("AWS::Logs::LogGroup", |place, _, group| {
         assert!(group.get("RetentionInDays").as_u64().is_some_and(|days| days <= 30), "{place}");
     });
-    each("AWS::Serverless::Function", |place, stack, function| {
-        assert_eq!(function.text("Tracing"), "Active", "{place}");
+    each("AWS::Lambda::Function", |place, stack, function| {
+        assert_eq!(function.text("TracingConfig/Mode"), "Active", "{place}");
         let log = stack.target(function.text("LoggingConfig/LogGroup"));
         assert!(log.is_some_and(|log| log.kind == "AWS::Logs::LogGroup"), "{place} has no log group of its own");
         let role = stack.target(function.text("Role")).expect("a role");

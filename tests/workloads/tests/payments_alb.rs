@@ -144,7 +144,7 @@ fn w3_4_the_function_may_read_this_one_secret() {
         assert_eq!(reads.len(), 1);
         assert_eq!(reads[0]["Action"], "secretsmanager:GetSecretValue");
         assert_eq!(reads[0]["Resource"], secret);
-        let function = stack.only("AWS::Serverless::Function");
+        let function = stack.only("AWS::Lambda::Function");
         assert_eq!(function.text("Environment/Variables/DATABASE_SECRET_ARN"), secret);
     }
 }
@@ -177,7 +177,7 @@ fn w3_6_alarms_on_lag_over_5000_ms_target_health_and_function_errors_reach_peopl
             assert!(holds(alarm(&stack, metric).get("AlarmActions"), &topic.reference()), "{metric}");
         }
         let errors = alarm(&stack, "Errors");
-        assert!(errors.refers_to(stack.only("AWS::Serverless::Function")));
+        assert!(errors.refers_to(stack.only("AWS::Lambda::Function")));
         let email = stack.only("AWS::SNS::Subscription");
         assert_eq!((email.text("Protocol"), email.text("Endpoint")), ("email", "oncall@example.com"));
         assert_eq!(email.text("TopicArn"), topic.reference());
@@ -187,14 +187,14 @@ fn w3_6_alarms_on_lag_over_5000_ms_target_health_and_function_errors_reach_peopl
 #[test]
 fn w3_7_the_payment_function_has_its_memory_time_concurrency_network_and_dead_letter_queue() {
     for stack in both() {
-        let function = stack.only("AWS::Serverless::Function");
+        let function = stack.only("AWS::Lambda::Function");
         assert_eq!(function.get("MemorySize"), &json!(512));
         assert_eq!(function.get("Timeout"), &json!(30));
         assert_eq!(function.get("ReservedConcurrentExecutions"), &json!(10));
-        assert_eq!(function.text("Tracing"), "Active");
+        assert_eq!(function.text("TracingConfig/Mode"), "Active");
         let private = json!(["${Network/PrivateSubnetA}", "${Network/PrivateSubnetB}"]);
         assert_eq!(function.get("VpcConfig/SubnetIds"), &private);
-        let queue = stack.target(function.text("DeadLetterQueue/TargetArn")).expect("a queue");
+        let queue = stack.target(function.text("DeadLetterConfig/TargetArn")).expect("a queue");
         assert_eq!(queue.kind, "AWS::SQS::Queue");
         assert_eq!(statement(stack.at("Payments/Role"), "KeepFailedPayments")["Resource"], queue.attribute("Arn"));
         let log = stack.target(function.text("LoggingConfig/LogGroup")).expect("a log group");
@@ -208,7 +208,7 @@ fn w3_7_the_function_stores_in_its_own_regions_database_through_the_data_api() {
     for stack in both() {
         let cluster = stack.only("AWS::RDS::DBCluster");
         assert_eq!(cluster.text("EnableHttpEndpoint"), "true");
-        let function = stack.only("AWS::Serverless::Function");
+        let function = stack.only("AWS::Lambda::Function");
         let variable = |name: &str| function.text(&format!("Environment/Variables/{name}")).to_owned();
         assert_eq!(variable("STORE"), "aurora");
         assert_eq!(variable("DATABASE_CLUSTER_ARN"), cluster.attribute("DBClusterArn"));

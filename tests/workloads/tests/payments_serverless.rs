@@ -52,7 +52,7 @@ fn peer_of(region: &str) -> &'static str {
 
 fn function<'a>(stack: &'a Stack, name: &str) -> &'a Resource {
     let full_name = format!("{NAME}-{name}");
-    let functions = stack.all("AWS::Serverless::Function");
+    let functions = stack.all("AWS::Lambda::Function");
     functions.into_iter().find(|found| found.text("FunctionName") == full_name).expect("the function is there")
 }
 
@@ -382,8 +382,8 @@ fn w2_7_the_payment_function_has_60_s_and_256_mb_and_no_vpc_and_logs_for_7_days(
         assert_eq!(payments.text("Runtime"), "provided.al2023");
         let logs = stack.target(payments.text("LoggingConfig/LogGroup")).expect("its log group");
         assert_eq!(logs.get("RetentionInDays"), &json!(7));
-        for function in stack.all("AWS::Serverless::Function") {
-            assert_eq!(function.text("Tracing"), "Active", "{}", function.path);
+        for function in stack.all("AWS::Lambda::Function") {
+            assert_eq!(function.text("TracingConfig/Mode"), "Active", "{}", function.path);
             let role = stack.target(function.text("Role")).expect("its role");
             assert_eq!(permitted(role, "xray:PutTraceSegments"), ["*"], "{}", function.path);
         }
