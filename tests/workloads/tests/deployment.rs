@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use workloads::project_root;
+use workloads::{WORKLOADS, project_root, template, workload_template};
 
 /// Answers like a Region in which everything is deployed. `WRITER` is the Region of the cluster that writes.
 const AWS: &str = r#"#!/usr/bin/env bash
@@ -105,6 +105,26 @@ fn a_primary_that_needs_nothing_of_the_standby_is_deployed_once() {
     assert_eq!(deployed.len(), 2);
     assert!(deployed.iter().all(|call| call.contains("--stack-name trading-blue")), "{deployed:#?}");
     assert!(parameters(&deployed[1]).contains(&"PrimaryTopicArn=TopicArn-of-eu-central-1"));
+}
+
+#[test]
+fn each_workload_is_handed_over_what_its_template_says() {
+    for (workload, home, standby) in WORKLOADS {
+        let handover = template(&workload_template(workload)).expect("the template")["Metadata"]["Handover"].take();
+        let stage = stage(&format!("handover-of-{workload}"));
+        let output = run("deploy", &stage, &[workload, home, standby], &[]);
+        assert!(output.status.success(), "{workload}: {}", said(&output));
+        let deployed = calls(&stage, "sam ");
+        for (step, side, from) in [(1, "Standby", home), (2, "Primary", standby)] {
+            for (parameter, name) in handover[side].as_object().into_iter().flatten() {
+                let wanted = format!("{parameter}={}-of-{from}", name.as_str().unwrap_or_default());
+                assert!(
+                    parameters(&deployed[step]).contains(&wanted.as_str()),
+                    "{workload}: {wanted} in {deployed:#?}"
+                );
+            }
+        }
+    }
 }
 
 #[test]

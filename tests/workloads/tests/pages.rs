@@ -1,13 +1,21 @@
 //! What the workloads' pages say is what the templates and the tests have.
 #![allow(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
-use workloads::{Deployment, Role, project_root};
+use workloads::{Deployment, Role, Stack, project_root};
 
 /// The pages whose tables name one test for each row.
-const PAGES: [(&str, &str, u32); 2] = [("trading", "W1", 10), ("payments-alb", "W3", 11)];
+const PAGES: [(&str, &str, u32); 4] =
+    [("trading", "W1", 10), ("payments-serverless", "W2", 9), ("payments-alb", "W3", 11), ("edge", "W4", 10)];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(project_root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A workload as it is deployed in earnest, that is, with a certificate.
+fn stacks(workload: &str) -> [Stack; 2] {
+    let certificate = "arn:aws:acm:us-east-1:123456789012:certificate/c";
+    let deployment = |role| Deployment::of(workload, role).with("CertificateArn", certificate);
+    Role::BOTH.map(|role| deployment(role).expand().expect("the template expands"))
 }
 
 /// The cells of each row of a page's tables.
@@ -23,12 +31,12 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn each_row_of_the_requirements_is_in_the_pages_table_with_a_test_and_resources_that_are_there() {
-    let tests: String = ["trading", "payments_alb", "deployment"]
+    let tests: String = ["trading", "payments_serverless", "payments_alb", "edge", "deployment"]
         .map(|name| read(&format!("tests/workloads/tests/{name}.rs")))
         .concat();
     for (workload, prefix, count) in PAGES {
         let page = read(&format!("docs/workloads/{workload}.md"));
-        let stacks = Role::BOTH.map(|role| Deployment::of(workload, role).expand().expect("the template expands"));
+        let stacks = stacks(workload);
         for row in (1..=count).map(|row| format!("{prefix}.{row}")) {
             let cells =
                 rows(&page).into_iter().find(|cells| cells[0] == row).unwrap_or_else(|| panic!("{row} is not there"));
@@ -63,7 +71,7 @@ fn the_costs_are_added_up_and_their_alarms_are_those_of_the_templates() {
         assert_eq!(sum, cents(&said[2]), "{workload}");
 
         let alarms = table.iter().find(|cells| cells[0] == "alarms").expect("alarms");
-        let stacks = Role::BOTH.map(|role| Deployment::of(workload, role).expand().expect("the template expands"));
+        let stacks = stacks(workload);
         let count: usize = stacks.iter().map(|stack| stack.all("AWS::CloudWatch::Alarm").len()).sum();
         assert!(alarms[1].starts_with(&format!("{count} × ")), "{workload} has {count} alarms");
     }
