@@ -171,6 +171,16 @@ async fn a_change_whose_first_attempt_comes_after_the_deadline_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_is_sent_at_the_deadline_itself_and_not_a_millisecond_later() {
+    let tools = FakeAws::new().toolbox();
+    let end = deadline(&tools.env, &tools.config);
+    tools.env.sleep(end.left(tools.env.now())).await;
+    assert_eq!(retry::in_time(&tools.env, end), Ok(()));
+    tools.env.sleep(Duration::from_millis(1)).await;
+    assert_eq!(retry::in_time(&tools.env, end), Err(CallError::too_late()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_an_overtaken_invocation_found_is_not_the_operations_failure() {
     let tools = FakeAws::new().toolbox();
     let step = Slow::new(&tools);

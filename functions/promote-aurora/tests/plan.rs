@@ -684,6 +684,14 @@ fn only_a_switchover_that_was_not_sent_minds_that_the_cluster_that_is_left_was_d
 }
 
 #[test]
+fn a_target_that_does_not_have_what_a_detached_cluster_wrote_is_to_be_rebuilt_for_a_switchover_alone() {
+    let detached = Some(arn("eu-central-1", "trading-detached"));
+    let with_source = |mode| Promotion { source: detached.clone(), ..to_ireland(mode) };
+    assert!(is_needed(&with_source(PromotionMode::Switchover), &in_order()));
+    assert!(!is_needed(&with_source(PromotionMode::Failover), &in_order()));
+}
+
+#[test]
 fn a_target_that_is_the_only_member_is_to_be_rebuilt_for_a_switchover_alone() {
     let mut alone = in_order();
     members(&mut alone).remove(0);

@@ -151,11 +151,9 @@ impl PlanItem {
 
     fn granting(&self, region: &Region, generation: Generation, length: Duration, now: Timestamp) -> Self {
         let until = now.plus_millis(millis(length));
-        // The holder may have read the earlier moment already: a clock that is behind must not shorten it.
-        let until = match &self.writer {
-            Some(grant) if grant.region == *region => until.max(grant.until),
-            Some(_) | None => until,
-        };
+        // The holder may have read the earlier moment already: a clock that is behind must not shorten it. Another
+        // Region's lease has run out when this one is granted.
+        let until = self.writer.as_ref().map_or(until, |grant| until.max(grant.until));
         Self { writer: Some(WriterGrant { region: region.clone(), until, generation, length }), ..self.clone() }
     }
 }
