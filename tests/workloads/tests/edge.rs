@@ -472,6 +472,9 @@ fn w4_10_nothing_outlives_its_stack_outside_production() {
         }
         assert_eq!(protected(&stack), [""; 0], "no deletion protection");
         assert!(stack.only("AWS::Backup::BackupVault").get("LockConfiguration").is_null());
+        // Otherwise Global Accelerator leaves a security group behind, and the VPC stays.
+        let group = stack.only("AWS::GlobalAccelerator::EndpointGroup");
+        assert_eq!(group.get("EndpointConfigurations/0/ClientIPPreservationEnabled"), &json!(false));
     }
 }
 
