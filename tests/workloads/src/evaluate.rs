@@ -90,7 +90,6 @@ fn call(scope: &dyn Scope, name: &str, argument: &Value) -> Result<Option<Value>
                 [present(scope, block)?, present(scope, count)?, present(scope, bits)?].map(|part| as_text(&part));
             subnets(&block?, &count?, &bits?)?
         }
-        "Fn::Base64" | "Fn::ToJsonString" => serde_json::json!({ name: present(scope, argument)? }),
         "Fn::Equals" | "Fn::And" | "Fn::Or" | "Fn::Not" => {
             Value::Bool(holds(scope, &serde_json::json!({ name: argument }))?)
         }

@@ -7,10 +7,10 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use crate::ACCOUNT;
 use crate::evaluate::{Scope, as_text, evaluate, holds};
 use crate::stack::{Resource, Stack};
 use crate::template::load;
-use crate::{ACCOUNT, evaluate};
 
 const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
 /// The properties under which types carry their tags.
@@ -55,33 +55,7 @@ impl Nested {
         }
         merge_globals(&mut template);
         let children = RefCell::new(BTreeMap::new());
-        let mut stack = Self { file, prefix, region: region.to_owned(), template, parameters, children };
-        for section in ["Resources", "Outputs"] {
-            let repeated = stack.repeated(&stack.template[section])?;
-            stack.template[section] = repeated;
-        }
-        Ok(stack)
-    }
-
-    /// `Fn::ForEach` at the top of a section, written out.
-    fn repeated(&self, section: &Value) -> Result<Value, String> {
-        let mut all = Map::new();
-        for (name, entry) in section.as_object().into_iter().flatten() {
-            if !name.starts_with("Fn::ForEach::") {
-                all.insert(name.clone(), entry.clone());
-                continue;
-            }
-            let wrong = || format!("{name} is no loop over a list");
-            let [variable, collection, body] = entry.as_array().map(Vec::as_slice).ok_or_else(wrong)? else {
-                return Err(wrong());
-            };
-            let items = evaluate::evaluate(self, collection)?.ok_or_else(wrong)?;
-            for item in items.as_array().ok_or_else(wrong)? {
-                let one = with_item(body, variable.as_str().ok_or_else(wrong)?, &as_text(item)?);
-                all.extend(one.as_object().ok_or_else(wrong)?.clone());
-            }
-        }
-        Ok(Value::Object(all))
+        Ok(Self { file, prefix, region: region.to_owned(), template, parameters, children })
     }
 
     fn exists(&self, declaration: &Value) -> Result<bool, String> {
@@ -263,7 +237,7 @@ fn typed(value: &Value, kind: &str) -> Result<Value, String> {
 }
 
 fn split(text: &str) -> Vec<Value> {
-    // CloudFormation makes a list of one empty text of an empty value, and of none a list of none in a loop.
+    // Of an empty value, CloudFormation makes a list of one empty text.
     text.split(',').map(|item| Value::from(item.trim())).collect()
 }
 
@@ -289,24 +263,6 @@ fn merged(global: &Value, own: Value) -> Value {
             Value::Object(own)
         }
         (_, own) => own,
-    }
-}
-
-fn with_item(body: &Value, variable: &str, item: &str) -> Value {
-    let in_text = |text: &str| {
-        let alphanumeric: String = item.chars().filter(char::is_ascii_alphanumeric).collect();
-        text.replace(&format!("${{{variable}}}"), item).replace(&format!("&{{{variable}}}"), &alphanumeric)
-    };
-    match body {
-        Value::String(text) => Value::from(in_text(text)),
-        Value::Array(items) => items.iter().map(|inner| with_item(inner, variable, item)).collect(),
-        Value::Object(fields) if fields.len() == 1 && fields.get("Ref").is_some_and(|name| name == variable) => {
-            Value::from(item)
-        }
-        Value::Object(fields) => {
-            fields.iter().map(|(name, inner)| (in_text(name), with_item(inner, variable, item))).collect()
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => body.clone(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `infra/deploy` and `infra/remove`, with an `aws` and a `sam` that write down what they are asked (W3.1).
 #![allow(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
+use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -27,17 +28,32 @@ esac
 "#;
 const SAM: &str = "#!/usr/bin/env bash\nprintf 'sam %s\\n' \"$*\" >>\"$CALLS\"\n";
 
-/// A folder with the two programs, for one test.
-fn stage(test: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
-    let _ = std::fs::remove_dir_all(&folder);
+/// A folder with the two programs, for one test of one run; it goes with its owner.
+struct Stage(PathBuf);
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Deref for Stage {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+fn stage(test: &str) -> Stage {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     for (name, text) in [("aws", AWS), ("sam", SAM)] {
         let path = folder.join(name);
         std::fs::write(&path, text).expect("a file");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a program");
     }
-    folder
+    Stage(folder)
 }
 
 fn run(script: &str, stage: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Output {

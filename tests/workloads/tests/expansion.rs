@@ -50,14 +50,6 @@ fn what_a_condition_excludes_is_not_there() {
 }
 
 #[test]
-fn a_loop_makes_one_resource_for_each_item() {
-    let stack = expanded("primary");
-    assert_eq!(stack.all("AWS::SSM::Parameter").len(), 2);
-    assert_eq!(stack.at("Parametersecond").text("Name"), "/sec.ond");
-    assert_eq!(stack.at("Parametersecond").text("Value"), "sec.ond");
-}
-
-#[test]
 fn what_cloudformation_would_refuse_is_an_error() {
     let unknown = deployment("outer.yaml").with("RegionRole", "primary").with("Nonsense", "1").expand();
     assert!(unknown.expect_err("no such parameter").contains("Nonsense"));
