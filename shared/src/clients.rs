@@ -1,6 +1,6 @@
 //! How SDK clients are configured: Region, timeouts, retries, credentials, time. The only place that does.
 //!
-//! The configuration is put together by hand from [`Config`]: Lambda gives Region and credentials in the environment,
+//! The configuration is put together by hand from [`Access`]: Lambda gives Region and credentials in the environment,
 //! and the loader crate of the SDK would bring STS, SSO and profile files into every cold start.
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ use aws_types::SdkConfig;
 use aws_types::app_name::AppName;
 use aws_types::region::Region as SdkRegion;
 
-use crate::config::Config;
+use crate::config::{Access, Config};
 use crate::contract::Region;
 use crate::env::Env;
 
@@ -28,7 +28,7 @@ pub const READ_ATTEMPTS: u32 = 3;
 /// Configurations for SDK clients.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    config: Config,
+    access: Access,
     env: Env,
     http: SharedHttpClient,
 }
@@ -37,21 +37,27 @@ impl Clients {
     /// For the real network.
     #[must_use]
     pub fn new(config: &Config, env: &Env) -> Self {
+        Self::of(config.access(), env)
+    }
+
+    /// For the real network, in a function that is not one of the orchestrator's.
+    #[must_use]
+    pub fn of(access: Access, env: &Env) -> Self {
         let http =
             aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc)).build_https();
-        Self::with_http_client(config, env, http)
+        Self { access, env: env.clone(), http }
     }
 
     /// Over another HTTP client: a replay, or a simulated AWS.
     #[must_use]
     pub fn with_http_client(config: &Config, env: &Env, http: SharedHttpClient) -> Self {
-        Self { config: config.clone(), env: env.clone(), http }
+        Self { access: config.access(), env: env.clone(), http }
     }
 
     /// For reads, and for compare-and-set writes to the ledger: the SDK retries them.
     #[must_use]
     pub fn reading(&self, region: &Region) -> SdkConfig {
-        let attempt = self.config.call_timeout / 2;
+        let attempt = self.access.call_timeout / 2;
         self.build(region, RetryConfig::standard().with_max_attempts(READ_ATTEMPTS), attempt)
     }
 
@@ -59,7 +65,7 @@ impl Clients {
     /// gone, where an answer is wanted soon: no retries.
     #[must_use]
     pub fn once(&self, region: &Region) -> SdkConfig {
-        self.build(region, RetryConfig::disabled(), self.config.call_timeout)
+        self.build(region, RetryConfig::disabled(), self.access.call_timeout)
     }
 
     /// The HTTP client itself, for the probe of health endpoints.
@@ -69,7 +75,7 @@ impl Clients {
     }
 
     fn build(&self, region: &Region, retry: RetryConfig, attempt_timeout: Duration) -> SdkConfig {
-        let credentials = &self.config.credentials;
+        let credentials = &self.access.credentials;
         let credentials = AwsCredentials::new(
             &credentials.access_key_id,
             &credentials.secret_access_key,
@@ -81,7 +87,7 @@ impl Clients {
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(attempt_timeout)
             .operation_attempt_timeout(attempt_timeout)
-            .operation_timeout(self.config.call_timeout)
+            .operation_timeout(self.access.call_timeout)
             .build();
         let mut builder = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
@@ -93,8 +99,8 @@ impl Clients {
             .retry_config(retry)
             .timeout_config(timeouts);
         // Shows in CloudTrail's user agent which function made a call.
-        builder.set_app_name(AppName::new(self.config.function_name.clone()).ok());
-        builder.set_endpoint_url(self.config.endpoint_url.clone());
+        builder.set_app_name(AppName::new(self.access.function_name.clone()).ok());
+        builder.set_endpoint_url(self.access.endpoint_url.clone());
         builder.build()
     }
 }

@@ -56,6 +56,38 @@ pub struct Config {
     pub credentials: Credentials,
 }
 
+/// What a function needs to call AWS, whatever it does there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// `AWS_LAMBDA_FUNCTION_NAME`, set by Lambda; the crate's name elsewhere.
+    pub function_name: String,
+    /// `AWS_CALL_TIMEOUT_SECONDS`.
+    pub call_timeout: Duration,
+    /// `AWS_ENDPOINT_URL`: one endpoint for all services, for a local AWS.
+    pub endpoint_url: Option<String>,
+    /// The credentials Lambda hands to the function.
+    pub credentials: Credentials,
+}
+
+impl Access {
+    /// Reads it. `function` names the crate, for runs outside Lambda.
+    ///
+    /// # Errors
+    /// [`Error::Config`] that names the variable.
+    pub fn read(variables: &impl Variables, function: &str) -> Result<Self, Error> {
+        Ok(Self {
+            function_name: variables.get("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| function.to_owned()),
+            call_timeout: seconds(variables, "AWS_CALL_TIMEOUT_SECONDS", DEFAULT_CALL_TIMEOUT, 60)?,
+            endpoint_url: variables.get("AWS_ENDPOINT_URL").filter(|url| !url.is_empty()),
+            credentials: Credentials {
+                access_key_id: required(variables, "AWS_ACCESS_KEY_ID")?,
+                secret_access_key: required(variables, "AWS_SECRET_ACCESS_KEY")?,
+                session_token: variables.get("AWS_SESSION_TOKEN").filter(|token| !token.is_empty()),
+            },
+        })
+    }
+}
+
 /// The function's credentials. Lambda renews them by replacing the sandbox, so they are read once.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
 #[derive(Clone, PartialEq, Eq)]
@@ -80,21 +112,29 @@ impl Config {
     /// # Errors
     /// [`Error::Config`] that names the variable.
     pub fn read(variables: &impl Variables, function: &str) -> Result<Self, Error> {
+        let Access { function_name, call_timeout, endpoint_url, credentials } = Access::read(variables, function)?;
         Ok(Self {
             account: checked(variables, "AWS_ACCOUNT_ID", AccountId::parse)?,
             dr_region: checked(variables, "DR_REGION", Region::parse)?,
             environment_suffix: checked(variables, "ENVIRONMENT_SUFFIX", suffix)?,
             plan: checked(variables, "PLAN_NAME", PlanName::parse)?,
-            function_name: variables.get("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| function.to_owned()),
             step_budget: seconds(variables, "STEP_BUDGET_SECONDS", DEFAULT_STEP_BUDGET, 600)?,
-            call_timeout: seconds(variables, "AWS_CALL_TIMEOUT_SECONDS", DEFAULT_CALL_TIMEOUT, 60)?,
-            endpoint_url: variables.get("AWS_ENDPOINT_URL").filter(|url| !url.is_empty()),
-            credentials: Credentials {
-                access_key_id: required(variables, "AWS_ACCESS_KEY_ID")?,
-                secret_access_key: required(variables, "AWS_SECRET_ACCESS_KEY")?,
-                session_token: variables.get("AWS_SESSION_TOKEN").filter(|token| !token.is_empty()),
-            },
+            function_name,
+            call_timeout,
+            endpoint_url,
+            credentials,
         })
+    }
+
+    /// What is needed to call AWS.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        Access {
+            function_name: self.function_name.clone(),
+            call_timeout: self.call_timeout,
+            endpoint_url: self.endpoint_url.clone(),
+            credentials: self.credentials.clone(),
+        }
     }
 
     /// The ledger's table, `failover-state-{environmentSuffix}` (F3).
@@ -136,7 +176,11 @@ pub fn cluster_id(variables: &impl Variables, name: &str) -> Result<ClusterId, E
     checked(variables, name, ClusterId::parse)
 }
 
-fn seconds(variables: &impl Variables, name: &str, default: Duration, most: u64) -> Result<Duration, Error> {
+/// A duration in whole seconds, from 1 to `most`.
+///
+/// # Errors
+/// [`Error::Config`] with what was expected.
+pub fn seconds(variables: &impl Variables, name: &str, default: Duration, most: u64) -> Result<Duration, Error> {
     let Some(text) = variables.get(name) else {
         return Ok(default);
     };
