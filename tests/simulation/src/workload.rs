@@ -1,4 +1,4 @@
-//! The workload that is failed over: that of `infra/plans/trading.json`.
+//! The workload that is failed over: that of `plan.json`, whose traffic moves by failover records.
 
 use std::sync::LazyLock;
 
@@ -70,7 +70,7 @@ pub fn region_of_endpoint(host: &str) -> Option<&'static str> {
 
 /// The recovery plan.
 pub static PLAN: LazyLock<Value> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../../infra/plans/trading.json")).expect("the sample plan is JSON")
+    serde_json::from_str(include_str!("../plan.json")).expect("the plan is JSON")
 });
 
 /// The function that an ARN of the definition names.
