@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::contract::{Region, Timestamp};
 
-/// The namespace of all the orchestrator's metrics.
+/// The namespace of all metrics, the orchestrator's and those of the workloads' functions.
 pub const NAMESPACE: &str = "Failover";
 
 /// A metric's unit.
@@ -37,6 +37,11 @@ pub fn publish(now: Timestamp, plan: &str, name: &str, unit: Unit, value: u64) {
 /// series of their own.
 pub fn publish_of_region(now: Timestamp, plan: &str, region: &Region, name: &str, unit: Unit, value: u64) {
     write(&embedded(now, &[("Plan", plan), ("Region", region.as_str())], name, unit, value));
+}
+
+/// Publishes one value of a workload's function, which belongs to no plan, with the function as its dimension.
+pub fn publish_of_function(now: Timestamp, function: &str, name: &str, unit: Unit, value: u64) {
+    write(&embedded(now, &[("Function", function)], name, unit, value));
 }
 
 fn write(line: &Value) {
