@@ -172,8 +172,10 @@ impl Monitor {
     fn traffic(&mut self, aws: &mut Aws, caller: &Caller, now: Timestamp) {
         aws.advance(now);
         let Some(region) = aws.route53.preferred(RECORD, "A") else { return };
-        // A run that saw its tasks before the Region was lost does not look at them again.
-        let tasks = aws.ecs.serves(region) || self.tasks_lost.contains(region);
+        // A run that saw its tasks before the Region was lost does not look at them again; its request may be under way
+        // when the Region is lost.
+        let lost = self.tasks_lost.contains(region) || aws.lost.contains(region);
+        let tasks = aws.ecs.serves(region) || lost;
         let ready = aws.aurora.writer_of_record() == Some(region) && tasks;
         self.to_be_available = Some((region, now.plus_millis(AVAILABLE_WITHIN_MS)));
         if !ready && !self.by_hand {
