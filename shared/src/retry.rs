@@ -2,8 +2,9 @@
 //! safe to repeat.
 //!
 //! Reads are retried by the SDK. This is for changes, whose SDK clients retry nothing: they are repeated only when AWS
-//! certainly did not apply them.
+//! certainly did not apply them, or when repeating them does no harm.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -24,7 +25,50 @@ pub const MOST_RETRIES: usize = 4;
 ///
 /// # Errors
 /// The last attempt's error; that of [`in_time`] when the time was up before the first one.
-pub async fn change<T, F, Fut>(env: &Env, deadline: Deadline, mut attempt: F) -> Result<T, CallError>
+pub async fn change<T, F, Fut>(env: &Env, deadline: Deadline, attempt: F) -> Result<T, CallError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, CallError>>,
+{
+    retried(env, deadline, is_safe_to_repeat, attempt).await
+}
+
+/// Makes a change that takes effect once however often it is sent, since it stands under a condition that its own effect
+/// breaks: again and again while AWS is silent or throttles and there is time.
+///
+/// # Errors
+/// The last attempt's error, as [`Sent::PossiblyApplied`] if any attempt may have been applied; that of [`in_time`] when
+/// the time was up before the first one.
+pub async fn change_under_condition<T, F, Fut>(env: &Env, deadline: Deadline, mut attempt: F) -> Result<T, CallError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, CallError>>,
+{
+    let possibly_applied = Cell::new(false);
+    let noted = || {
+        let attempt = attempt();
+        async {
+            let outcome = attempt.await;
+            if matches!(&outcome, Err(error) if error.sent == Sent::PossiblyApplied) {
+                possibly_applied.set(true);
+            }
+            outcome
+        }
+    };
+    let outcome = retried(env, deadline, CallError::is_silence, noted).await;
+    outcome.map_err(
+        |error| {
+            if possibly_applied.get() { CallError { sent: Sent::PossiblyApplied, ..error } } else { error }
+        },
+    )
+}
+
+async fn retried<T, F, Fut>(
+    env: &Env,
+    deadline: Deadline,
+    when: impl Fn(&CallError) -> bool,
+    mut attempt: F,
+) -> Result<T, CallError>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, CallError>>,
@@ -36,10 +80,10 @@ where
     attempt_in_time
         .retry(schedule(env.random(), deadline.left(env.now())))
         .sleep(EnvSleeper(env.clone()))
-        .when(is_safe_to_repeat)
+        .when(when)
         // The schedule knows of the waits; the attempts take time of their own.
         .adjust(|_, wait| wait.filter(|wait| *wait <= deadline.left(env.now())))
-        .notify(|error, delay| tracing::warn!(%error, delay_ms = delay.as_millis(), "not applied, trying again"))
+        .notify(|error, delay| tracing::warn!(%error, delay_ms = delay.as_millis(), "trying again"))
         .await
 }
 
