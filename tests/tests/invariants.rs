@@ -8,12 +8,13 @@ use failover_tests::{project_root, rust_files};
 
 const FUNCTIONS: [&str; 4] = ["promote-aurora", "scale-ecs", "shift-dns", "health-probe"];
 /// Where decisions are made, beside every `plan.rs` and `checks.rs` of a function.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "functions/health-probe/src/judge.rs",
     "functions/health-probe/src/preflight.rs",
     "functions/health-probe/src/report.rs",
     "functions/health-probe/src/route.rs",
     "functions/health-probe/src/run_plan.rs",
+    "functions/payment-processor/src/payment.rs",
     "functions/promote-aurora/src/rebuild.rs",
     "functions/promote-aurora/src/versions.rs",
     "shared/src/ledger/plan_item.rs",
