@@ -53,3 +53,20 @@ fn the_function_reads_what_its_template_sets_and_metrics_are_the_only_choice() {
     assert_eq!(read_in(common::dynamodb()), &with_dynamodb | &optional);
     assert_eq!(read_in(common::aurora()), set_by(AURORA));
 }
+
+/// The actions on the store's service that a template permits.
+fn permitted_by<'a>(template: &'a str, service: &str) -> Vec<&'a str> {
+    let words = template.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(str::split_whitespace);
+    words.filter(|word| word.strip_prefix(service).is_some_and(|action| action.starts_with(':'))).collect()
+}
+
+#[test]
+fn the_role_permits_the_one_call_to_its_store_that_the_function_makes() {
+    assert_eq!(permitted_by(DYNAMODB, "dynamodb"), ["dynamodb:PutItem"]);
+    assert_eq!(permitted_by(AURORA, "rds-data"), ["rds-data:ExecuteStatement"]);
+    let calls = |source: &str| source.matches("CallError::from_sdk(").count();
+    let dynamodb = include_str!("../src/store/dynamodb.rs");
+    let aurora = include_str!("../src/store/aurora.rs");
+    assert!(dynamodb.contains("from_sdk(\"dynamodb\", \"PutItem\"") && calls(dynamodb) == 1);
+    assert!(aurora.contains("from_sdk(\"rds-data\", \"ExecuteStatement\"") && calls(aurora) == 1);
+}
