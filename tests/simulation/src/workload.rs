@@ -69,9 +69,8 @@ pub fn region_of_endpoint(host: &str) -> Option<&'static str> {
 }
 
 /// The recovery plan.
-pub static PLAN: LazyLock<Value> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../plan.json")).expect("the plan is JSON")
-});
+pub static PLAN: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../plan.json")).expect("the plan is JSON"));
 
 /// The function that an ARN of the definition names.
 #[must_use]
