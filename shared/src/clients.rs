@@ -37,7 +37,7 @@ impl Clients {
     /// For the real network.
     #[must_use]
     pub fn new(config: &Config, env: &Env) -> Self {
-        Self::of(config.access(), env)
+        Self::of(config.access.clone(), env)
     }
 
     /// For the real network, in a function that is not one of the orchestrator's.
@@ -51,7 +51,7 @@ impl Clients {
     /// Over another HTTP client: a replay, or a simulated AWS.
     #[must_use]
     pub fn with_http_client(config: &Config, env: &Env, http: SharedHttpClient) -> Self {
-        Self { access: config.access(), env: env.clone(), http }
+        Self { access: config.access.clone(), env: env.clone(), http }
     }
 
     /// For reads, and for compare-and-set writes to the ledger: the SDK retries them.

@@ -44,16 +44,10 @@ pub struct Config {
     pub environment_suffix: String,
     /// `PLAN_NAME`: the plan a request belongs to that names none.
     pub plan: PlanName,
-    /// `AWS_LAMBDA_FUNCTION_NAME`, set by Lambda; the crate's name elsewhere.
-    pub function_name: String,
     /// `STEP_BUDGET_SECONDS`.
     pub step_budget: Duration,
-    /// `AWS_CALL_TIMEOUT_SECONDS`.
-    pub call_timeout: Duration,
-    /// `AWS_ENDPOINT_URL`: one endpoint for all services, for a local AWS.
-    pub endpoint_url: Option<String>,
-    /// The credentials Lambda hands to the function.
-    pub credentials: Credentials,
+    /// What is needed to call AWS.
+    pub access: Access,
 }
 
 /// What a function needs to call AWS, whatever it does there.
@@ -112,29 +106,14 @@ impl Config {
     /// # Errors
     /// [`Error::Config`] that names the variable.
     pub fn read(variables: &impl Variables, function: &str) -> Result<Self, Error> {
-        let Access { function_name, call_timeout, endpoint_url, credentials } = Access::read(variables, function)?;
         Ok(Self {
             account: checked(variables, "AWS_ACCOUNT_ID", AccountId::parse)?,
             dr_region: checked(variables, "DR_REGION", Region::parse)?,
             environment_suffix: checked(variables, "ENVIRONMENT_SUFFIX", suffix)?,
             plan: checked(variables, "PLAN_NAME", PlanName::parse)?,
             step_budget: seconds(variables, "STEP_BUDGET_SECONDS", DEFAULT_STEP_BUDGET, 600)?,
-            function_name,
-            call_timeout,
-            endpoint_url,
-            credentials,
+            access: Access::read(variables, function)?,
         })
-    }
-
-    /// What is needed to call AWS.
-    #[must_use]
-    pub fn access(&self) -> Access {
-        Access {
-            function_name: self.function_name.clone(),
-            call_timeout: self.call_timeout,
-            endpoint_url: self.endpoint_url.clone(),
-            credentials: self.credentials.clone(),
-        }
     }
 
     /// The ledger's table, `failover-state-{environmentSuffix}` (F3).

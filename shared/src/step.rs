@@ -289,7 +289,7 @@ impl<S: Step> Invocation<'_, S> {
             failover_id: operation.failover_id.clone(),
             request_hash: operation.request_hash.clone(),
             owner: self.tools.env.owner_token(),
-            lease_expires: lease_of(self.deadline, self.tools.config.call_timeout),
+            lease_expires: lease_of(self.deadline, self.tools.config.access.call_timeout),
         };
         let record = match self.tools.ledger.claim(&claim).await? {
             Claimed::Completed(record) => return answer_from_ledger(&record),
@@ -318,7 +318,7 @@ impl<S: Step> Invocation<'_, S> {
                 Round::Waiting { reason, ask_again } => {
                     let ask_again = ask_again.min(LONGEST_WAIT);
                     let left = self.deadline.left(self.tools.env.now());
-                    if left < ask_again.saturating_add(self.tools.config.call_timeout) {
+                    if left < ask_again.saturating_add(self.tools.config.access.call_timeout) {
                         return self.pause(held, reason, ask_again, &seen).await;
                     }
                     self.tools.env.sleep(ask_again).await;
@@ -335,7 +335,7 @@ impl<S: Step> Invocation<'_, S> {
 
     /// Whether a change that did not show at a moment may still have been on its way then.
     fn is_settling(&self, last: &LastChange<S::Action>, asked_at: Timestamp) -> bool {
-        asked_at.millis_since(last.at) < millis(settle_time(self.tools.config.call_timeout))
+        asked_at.millis_since(last.at) < millis(settle_time(self.tools.config.access.call_timeout))
     }
 
     /// `unsettled` is the last change while it may not be repeated.

@@ -42,7 +42,7 @@ pub(crate) fn considered(config: &Config, change: &AlarmChange, failover_id: &Fa
         change.reason,
         change.arn,
         config.dr_region,
-        config.function_name,
+        config.access.function_name,
         json!({ "command": "kill_switch", "plan": plan, "set": true, "by": "YOUR NAME", "reason": "WHY" }),
     );
     notification(&format!("Failover of {plan} considered: alarm {}", change.name), message)

@@ -28,7 +28,7 @@ pub(crate) async fn write(
         failover_id: failover_id.to_string(),
         owner: tools.env.owner_token(),
         // The claim and the completion, one call each.
-        lease_expires: tools.env.now().plus_millis(2 * millis(tools.config.call_timeout) + millis(LEASE_MARGIN)),
+        lease_expires: tools.env.now().plus_millis(2 * millis(tools.config.access.call_timeout) + millis(LEASE_MARGIN)),
     };
     match tools.ledger.claim(&claim).await? {
         Claimed::Completed(_) => Ok(()),

@@ -121,7 +121,7 @@ async fn claim(
         failover_id: failover_id.to_string(),
         request_hash: change.digest(),
         owner: tools.env.owner_token(),
-        lease_expires: lease_of(deadline, tools.config.call_timeout),
+        lease_expires: lease_of(deadline, tools.config.access.call_timeout),
     };
     let began = tools.env.now();
     loop {

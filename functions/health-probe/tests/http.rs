@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use failover::clients::Clients;
-use failover::config::Config;
 use failover::contract::ProbeResponse;
 use failover::env::Env;
 use failover::runtime::Toolbox;
@@ -50,7 +49,8 @@ async fn serve(mut stream: TcpStream) {
 
 async fn watch(origin: &str, path: &str) -> (bool, String, Duration) {
     let endpoints = format!("eu-central-1={origin}{path}");
-    let config = Config { endpoint_url: Some(origin.to_owned()), ..testing::config() };
+    let mut config = testing::config();
+    config.access.endpoint_url = Some(origin.to_owned());
     let env = Env::system();
     let clients = Clients::new(&config, &env);
     let tools = Toolbox::new(config, env, clients);

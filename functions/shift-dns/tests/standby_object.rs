@@ -159,7 +159,7 @@ fn an_object_is_taken_for_as_young_as_it_may_be_since_s3_cuts_its_second_off() {
 async fn a_bucket_of_a_local_aws_stands_in_the_path() {
     let bucket = Bucket::with_object(true);
     let mut config = failover::testing::config();
-    config.endpoint_url = Some("http://127.0.0.1:4566".to_owned());
+    config.access.endpoint_url = Some("http://127.0.0.1:4566".to_owned());
     let tools = bucket.aws.toolbox_with(config);
     let deadline = failover::testing::deadline(&tools.env, &tools.config);
     let step = Arc::new(shift_dns::ShiftDns::new(tools, &no_variables()).expect("complete"));

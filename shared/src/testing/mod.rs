@@ -32,7 +32,7 @@ use tokio::time::Instant;
 pub use fake_aws::{FakeAws, Reply};
 pub use wire::Request;
 
-use crate::config::{Config, Credentials, DEFAULT_CALL_TIMEOUT, DEFAULT_STEP_BUDGET};
+use crate::config::{Access, Config, Credentials, DEFAULT_CALL_TIMEOUT, DEFAULT_STEP_BUDGET};
 use crate::contract::{AccountId, PlanName, Region, Timestamp};
 use crate::env::{Deadline, Env, Random};
 
@@ -47,14 +47,16 @@ pub fn config() -> Config {
         dr_region: Region::parse("eu-west-1").expect("a Region"),
         environment_suffix: "test".to_owned(),
         plan: PlanName::parse("trading").expect("a plan's name"),
-        function_name: "under-test".to_owned(),
         step_budget: DEFAULT_STEP_BUDGET,
-        call_timeout: DEFAULT_CALL_TIMEOUT,
-        endpoint_url: None,
-        credentials: Credentials {
-            access_key_id: "AKIAEXAMPLE".to_owned(),
-            secret_access_key: "example".to_owned(),
-            session_token: None,
+        access: Access {
+            function_name: "under-test".to_owned(),
+            call_timeout: DEFAULT_CALL_TIMEOUT,
+            endpoint_url: None,
+            credentials: Credentials {
+                access_key_id: "AKIAEXAMPLE".to_owned(),
+                secret_access_key: "example".to_owned(),
+                session_token: None,
+            },
         },
     }
 }

@@ -281,8 +281,8 @@ fn variables(region: &str, function: &str) -> BTreeMap<&'static str, String> {
         ("ENVIRONMENT_SUFFIX", "prod".to_owned()),
         ("PLAN_NAME", "trading".to_owned()),
         ("AWS_LAMBDA_FUNCTION_NAME", format!("failover-prod-{function}")),
-        ("AWS_ACCESS_KEY_ID", config.credentials.access_key_id.clone()),
-        ("AWS_SECRET_ACCESS_KEY", config.credentials.secret_access_key.clone()),
+        ("AWS_ACCESS_KEY_ID", config.access.credentials.access_key_id.clone()),
+        ("AWS_SECRET_ACCESS_KEY", config.access.credentials.secret_access_key.clone()),
     ])
 }
 

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use failover::config::{Config, Credentials};
+use failover::config::Config;
 use failover::contract::{ProbeResponse, StepResponse};
 use failover::error::{Error, ErrorCode};
 use failover::region_switch::VARIABLE;
@@ -85,12 +85,9 @@ fn denied() -> Reply {
 }
 
 fn config() -> Config {
-    let credentials = Credentials {
-        access_key_id: "AKIAEXAMPLE".to_owned(),
-        secret_access_key: SECRET_ACCESS_KEY.to_owned(),
-        session_token: None,
-    };
-    Config { credentials, ..testing::config() }
+    let mut config = testing::config();
+    SECRET_ACCESS_KEY.clone_into(&mut config.access.credentials.secret_access_key);
+    config
 }
 
 /// One invocation of a step function.

@@ -67,14 +67,12 @@ impl Side {
         renamed: Vec<(String, String)>,
     ) -> Self {
         let root = local.emulator.credentials();
-        let config = Config {
-            endpoint_url: Some(endpoint.to_owned()),
-            credentials: Credentials {
-                access_key_id: root.access_key_id,
-                secret_access_key: root.secret_access_key,
-                session_token: None,
-            },
-            ..testing::config()
+        let mut config = testing::config();
+        config.access.endpoint_url = Some(endpoint.to_owned());
+        config.access.credentials = Credentials {
+            access_key_id: root.access_key_id,
+            secret_access_key: root.secret_access_key,
+            session_token: None,
         };
         let network = Clients::new(&config, &Env::system()).http();
         Self::new(config, Clock::at(began, None), seed, network, renamed)
@@ -86,7 +84,8 @@ impl Side {
         let dice = || Dice(Mutex::new(Chance::of(seed, "tokens")));
         // Time passes while a function waits; while it is asked for an answer, only the real time does.
         let of_clients = Env::new(clock.clone(), TokioSleep::new(), dice());
-        let patient = Config { call_timeout: PATIENCE, ..config.clone() };
+        let mut patient = config.clone();
+        patient.access.call_timeout = PATIENCE;
         let clients = Clients::with_http_client(&patient, &of_clients, tap.into_shared());
         let tools = Toolbox::new(config, Env::new(clock.clone(), clock.clone(), dice()), clients);
         let (newest_change, granted) = (Mutex::new(None), Mutex::new(BTreeMap::new()));

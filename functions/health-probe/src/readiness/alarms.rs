@@ -56,7 +56,7 @@ pub(super) async fn checks(probe: &HealthProbe, plan: &RecoveryPlan) -> Vec<Find
 fn own_arn(probe: &HealthProbe) -> String {
     let config = &probe.tools.config;
     let partition = probe.settings.partition();
-    format!("arn:{partition}:lambda:{}:{}:function:{}", config.dr_region, config.account, config.function_name)
+    format!("arn:{partition}:lambda:{}:{}:function:{}", config.dr_region, config.account, config.access.function_name)
 }
 
 fn wirings(described: &DescribeAlarmsOutput) -> Vec<Wiring> {

@@ -33,8 +33,8 @@ pub(super) struct Endpoint {
 impl<'a> Cluster<'a> {
     /// A local AWS has one address for all endpoints; there the Region of the signature tells them apart.
     pub(super) fn new(tools: &'a Toolbox, urls: &BTreeMap<Region, String>) -> Self {
-        let local = tools.config.endpoint_url.is_some();
-        let timeout = ENDPOINT_TIMEOUT.min(tools.config.call_timeout);
+        let local = tools.config.access.endpoint_url.is_some();
+        let timeout = ENDPOINT_TIMEOUT.min(tools.config.access.call_timeout);
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(timeout)

@@ -44,7 +44,7 @@ impl<'a> Object<'a> {
     /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>
     #[must_use]
     pub fn new(tools: &'a Toolbox, object: &StandbyObject) -> Self {
-        let local = tools.config.endpoint_url.is_some();
+        let local = tools.config.access.endpoint_url.is_some();
         let client = |config| Client::from_conf(Builder::from(&config).force_path_style(local).build());
         let reading = client(tools.clients.reading(&object.region));
         let once = client(tools.clients.once(&object.region));

@@ -63,7 +63,7 @@ impl Object<'_> {
     fn changed_by(&self, last: &LastChange<Action>) -> Timestamp {
         let config = &self.tools.config;
         let receipt = last.receipt.as_deref().and_then(|text| Timestamp::parse(text).ok());
-        receipt.unwrap_or_else(|| last.at.plus_millis(millis(config.step_budget) + millis(config.call_timeout)))
+        receipt.unwrap_or_else(|| last.at.plus_millis(millis(config.step_budget) + millis(config.access.call_timeout)))
     }
 }
 

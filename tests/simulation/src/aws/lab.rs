@@ -92,11 +92,8 @@ impl Lab {
 
     /// What a function works with that has this name. Only for the first function of a test: its clock begins now.
     pub(crate) fn toolbox(&self, function: &str) -> Toolbox {
-        let config = Config {
-            environment_suffix: "prod".to_owned(),
-            function_name: format!("failover-prod-{function}"),
-            ..testing::config()
-        };
+        let mut config = Config { environment_suffix: "prod".to_owned(), ..testing::config() };
+        config.access.function_name = format!("failover-prod-{function}");
         let env = testing::env(1);
         let clients = Clients::with_http_client(&config, &env, self.clone().into_shared());
         Toolbox::new(config, env, clients)

@@ -78,7 +78,7 @@ impl Call {
 
 fn s3(side: &Side, region: &str) -> S3 {
     // A local AWS has one address for all buckets, so the bucket has to stand in the path there.
-    let local = side.tools.config.endpoint_url.is_some();
+    let local = side.tools.config.access.endpoint_url.is_some();
     S3::from_conf(S3Config::from(&side.config(region)).force_path_style(local).build())
 }
 
@@ -110,7 +110,7 @@ impl OfBucket {
 
 fn cluster(side: &Side, endpoint: &str) -> Cluster {
     let config = ClusterConfig::from(&side.config(endpoint));
-    let local = side.tools.config.endpoint_url.is_some();
+    let local = side.tools.config.access.endpoint_url.is_some();
     let of_its_own = format!("https://host-{endpoint}.{endpoint}.example.com/v1");
     Cluster::from_conf(if local { config } else { config.endpoint_url(of_its_own) }.build())
 }
