@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::contract::{Region, Timestamp};
 
-/// The namespace of all metrics, the orchestrator's and those of the workloads' functions.
+/// The namespace of the orchestrator's metrics, and of those of a workload's function that has no other.
 pub const NAMESPACE: &str = "Failover";
 
 /// A metric's unit.
@@ -17,6 +17,8 @@ pub enum Unit {
     Count,
     /// A duration.
     Milliseconds,
+    /// Something else, such as an amount of money.
+    None,
 }
 
 impl Unit {
@@ -24,44 +26,53 @@ impl Unit {
         match self {
             Self::Count => "Count",
             Self::Milliseconds => "Milliseconds",
+            Self::None => "None",
         }
     }
 }
 
 /// Publishes one value, with the plan as its dimension.
 pub fn publish(now: Timestamp, plan: &str, name: &str, unit: Unit, value: u64) {
-    write(&embedded(now, &[("Plan", plan)], name, unit, value));
+    publish_in(NAMESPACE, now, &[("Plan", plan)], &[(name, unit, json!(value))]);
 }
 
 /// Publishes one value of one of the plan's Regions, with plan and Region as its dimensions: the Regions' values are
 /// series of their own.
 pub fn publish_of_region(now: Timestamp, plan: &str, region: &Region, name: &str, unit: Unit, value: u64) {
-    write(&embedded(now, &[("Plan", plan), ("Region", region.as_str())], name, unit, value));
+    publish_in(NAMESPACE, now, &[("Plan", plan), ("Region", region.as_str())], &[(name, unit, json!(value))]);
 }
 
 /// Publishes one value of a workload's function, which belongs to no plan, with the function as its dimension.
 pub fn publish_of_function(now: Timestamp, function: &str, name: &str, unit: Unit, value: u64) {
-    write(&embedded(now, &[("Function", function)], name, unit, value));
+    publish_in(NAMESPACE, now, &[("Function", function)], &[(name, unit, json!(value))]);
 }
 
-fn write(line: &Value) {
+/// Publishes values in any namespace, with these dimensions.
+pub fn publish_in(namespace: &str, now: Timestamp, dimensions: &[(&str, &str)], values: &[(&str, Unit, Value)]) {
+    let line = embedded(namespace, now, dimensions, values);
     // Nobody can be told that standard output is gone; the function's work matters more than its metric.
     drop(std::io::stdout().write_all(format!("{line}\n").as_bytes()));
 }
 
-fn embedded(now: Timestamp, dimensions: &[(&str, &str)], name: &str, unit: Unit, value: u64) -> Value {
+/// The line that publishes values.
+#[must_use]
+pub fn embedded(namespace: &str, now: Timestamp, dimensions: &[(&str, &str)], values: &[(&str, Unit, Value)]) -> Value {
     let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
+    let declared: Vec<Value> =
+        values.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit.as_str() })).collect();
     let mut line = json!({
         "_aws": {
             "Timestamp": now.as_millis(),
             "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
+                "Namespace": namespace,
                 "Dimensions": [names],
-                "Metrics": [{ "Name": name, "Unit": unit.as_str() }]
+                "Metrics": declared
             }]
-        },
-        name: value
+        }
     });
+    for (name, _, value) in values {
+        line[*name] = value.clone();
+    }
     for (name, value) in dimensions {
         line[*name] = json!(value);
     }
@@ -75,7 +86,8 @@ mod tests {
     #[test]
     fn a_metric_line_names_its_value_once_and_declares_it_once() {
         let dimensions = [("Plan", "trading"), ("Region", "eu-west-1")];
-        let line = embedded(Timestamp::from_millis(5), &dimensions, "RtoMs", Unit::Milliseconds, 42);
+        let values = [("RtoMs", Unit::Milliseconds, json!(42))];
+        let line = embedded(NAMESPACE, Timestamp::from_millis(5), &dimensions, &values);
         assert_eq!(line["RtoMs"], 42);
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"], "RtoMs");
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Plan", "Region"]]));
