@@ -6,9 +6,9 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
+use crate::deployed::Deployed;
 use crate::error::Result;
 use crate::listener::Listener;
-use crate::orchestrator::Deployed;
 
 /// Deliveries that are under way at a time.
 const AT_ONCE: usize = 16;

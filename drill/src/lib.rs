@@ -7,6 +7,7 @@ pub mod aws;
 pub mod chaos;
 pub mod delivery;
 pub mod deploy;
+pub mod deployed;
 pub mod emulator;
 pub mod endpoints;
 pub mod error;

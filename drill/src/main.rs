@@ -203,7 +203,7 @@ fn looking_around(stage: &Stage) -> String {
     row("hosted zone", &stage.world.zone_id);
     row("logs", &stage.run_dir.display().to_string());
     for deployed in stage.orchestrators() {
-        row("orchestrator", &format!("{} in {}", deployed.orchestrator.workload, deployed.region()));
+        row("orchestrator", &format!("{} in {}", deployed.place.plan, deployed.region()));
         for (name, value) in &deployed.outputs {
             row(name, value);
         }

@@ -1,34 +1,17 @@
 //! An orchestrator: a stack of `infra/orchestrator.yaml` for one workload, in one Region.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::Serialize;
-use serde_json::{Value, json};
 
-use crate::aws::Aws;
-use crate::deploy::{Deployment, deploy};
-use crate::emulator::LocalAws;
-use crate::error::{Error, Result};
-use crate::execution::{self, Execution};
+use crate::deployed::Place;
 use crate::gateway::Call;
-use crate::listener::Listener;
-use crate::moment::Moment;
-use crate::progress::Progress;
 use crate::staging::{PlanSource, Staging, Traffic};
-use crate::state::{LedgerItem, queue_length, read_ledger};
-use crate::tools::Tools;
+use crate::tools::FUNCTIONS;
 use crate::world::{
     COOLDOWN_SECONDS, DECISION_WINDOW_SECONDS, FULL_COUNT, GIVE_UP_SECONDS, MAX_RUN_SECONDS, STANDBY_OBJECT, Site,
     WORKLOAD_SERVICES, Workload, World,
 };
-
-/// Where the orchestrator's template stands in the project.
-const TEMPLATE: &str = "infra/orchestrator.yaml";
-/// The packages of its functions.
-const FUNCTIONS: [&str; 4] = ["promote-aurora", "scale-ecs", "shift-dns", "health-probe"];
-/// How many lines of a function's log are kept.
-const LOG_LINES: u32 = 10_000;
 
 /// Which orchestrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -128,8 +111,20 @@ impl Orchestrator {
         lists.into_iter().filter(|(_, all)| !all.is_empty()).map(|(name, all)| (name, all.join(","))).collect()
     }
 
+    /// Where it stands and what it is called.
+    #[must_use]
+    pub fn place(self) -> Place {
+        Place {
+            region: self.site.region().to_owned(),
+            stack_name: self.stack_name(),
+            suffix: self.workload.suffix().to_owned(),
+            plan: self.workload.name().to_owned(),
+        }
+    }
+
     /// The template's parameters.
-    fn parameters(self, staging: &Staging, world: &World) -> BTreeMap<String, String> {
+    #[must_use]
+    pub fn parameters(self, staging: &Staging, world: &World) -> BTreeMap<String, String> {
         let (workload, standby) = (self.workload, self.site);
         let primary = first_other(&staging.sites, standby).unwrap_or(standby);
         let parameters = [
@@ -225,220 +220,6 @@ fn named_in(call: &Call) -> Option<(&str, &str)> {
         let suffix = name.strip_suffix(function)?.strip_suffix('-')?;
         Some((suffix, &name[suffix.len() + 1..]))
     })
-}
-
-/// A deployed orchestrator.
-#[derive(Clone, Debug)]
-pub struct Deployed {
-    /// Which one.
-    pub orchestrator: Orchestrator,
-    /// The stack's outputs.
-    pub outputs: BTreeMap<String, String>,
-    /// What it tells people.
-    pub notifications: Listener,
-    aws: Aws,
-}
-
-impl Deployed {
-    /// Deploys it.
-    ///
-    /// # Errors
-    /// Those of [`deploy`], and [`Error::Aws`] when its notifications cannot be subscribed to.
-    pub async fn new(
-        tools: &Tools,
-        local: &LocalAws,
-        orchestrator: Orchestrator,
-        staged: (&Staging, &World),
-        run_dir: &Path,
-        progress: &Progress,
-    ) -> Result<Self> {
-        let (staging, world) = staged;
-        let parameters = orchestrator.parameters(staging, world);
-        let deployment = Deployment {
-            template: Path::new(TEMPLATE),
-            region: orchestrator.site.region(),
-            stack_name: &orchestrator.stack_name(),
-            parameters: &parameters,
-            run_dir,
-        };
-        let outputs = deploy(tools, &local.emulator, &deployment, progress).await?;
-        let aws = local.emulator.aws();
-        let topic = output(&outputs, "NotificationTopicArn")?;
-        let queue = format!("drill-notifications-{}", orchestrator.workload);
-        let notifications = Listener::subscribe(aws.clone(), topic, &queue).await?;
-        Ok(Self { orchestrator, outputs, notifications, aws })
-    }
-
-    /// One of the stack's outputs.
-    ///
-    /// # Errors
-    /// [`Error::Unexpected`] when the template has no such output.
-    pub fn output(&self, name: &str) -> Result<&str> {
-        output(&self.outputs, name)
-    }
-
-    /// Its Region.
-    #[must_use]
-    pub const fn region(&self) -> &'static str {
-        self.orchestrator.site.region()
-    }
-
-    /// Starts an execution of its state machine under a name.
-    ///
-    /// # Errors
-    /// [`Error::Aws`] when the emulator refuses it.
-    pub async fn start(&self, name: &str, input: &str) -> Result<()> {
-        let start = json!({ "stateMachineArn": self.output("StateMachineArn")?, "name": name, "input": input });
-        self.aws.json("states", self.region(), "StartExecution", &start).await?;
-        Ok(())
-    }
-
-    /// Stops an execution, as `aws stepfunctions stop-execution` does.
-    ///
-    /// # Errors
-    /// [`Error::Aws`] when the emulator refuses it.
-    pub async fn stop(&self, execution_arn: &str) -> Result<()> {
-        let input = json!({ "executionArn": execution_arn, "cause": "stopped by the drill" });
-        self.aws.json("states", self.region(), "StopExecution", &input).await?;
-        Ok(())
-    }
-
-    /// Sets an alarm's state, as CloudWatch does when its metric says so.
-    ///
-    /// # Errors
-    /// [`Error::Aws`] when the emulator refuses it.
-    pub async fn set_alarm(&self, name: &str, state: &str) -> Result<()> {
-        let parameters = [("AlarmName", name), ("StateValue", state), ("StateReason", "set by the drill")];
-        self.aws.query("monitoring", self.region(), "SetAlarmState", &parameters).await?;
-        Ok(())
-    }
-
-    /// Sends a message to a topic in its Region.
-    ///
-    /// # Errors
-    /// [`Error::Aws`] when the emulator refuses it.
-    pub async fn publish(&self, topic_arn: &str, message: &str) -> Result<()> {
-        let parameters = [("TopicArn", topic_arn), ("Message", message)];
-        self.aws.query("sns", self.region(), "Publish", &parameters).await?;
-        Ok(())
-    }
-
-    /// Sets or clears the plan's kill switch in the ledger, as the README's command does.
-    ///
-    /// # Errors
-    /// [`Error::Aws`] when the emulator refuses it.
-    pub async fn set_kill_switch(&self, on: bool) -> Result<()> {
-        self.change_plan_item(&json!({
-            "UpdateExpression": "SET kill_switch = :on",
-            "ExpressionAttributeValues": { ":on": { "BOOL": on } },
-        }))
-        .await
-    }
-
-    /// Sets in the ledger when the writer lease runs out.
-    ///
-    /// # Errors
-    /// [`Error::Aws`] when nobody holds it.
-    pub async fn end_lease_at(&self, moment: Moment) -> Result<()> {
-        self.change_plan_item(&json!({
-            "UpdateExpression": "SET writer_until_ms = :until",
-            "ConditionExpression": "attribute_exists(writer_until_ms)",
-            "ExpressionAttributeValues": { ":until": { "N": moment.as_millis().to_string() } },
-        }))
-        .await
-    }
-
-    /// Carries out an update, given without table and key.
-    async fn change_plan_item(&self, update: &Value) -> Result<()> {
-        let mut input = update.clone();
-        input["TableName"] = self.output("LedgerTableName")?.into();
-        input["Key"] = json!({ "operation_id": { "S": format!("plan#{}", self.orchestrator.workload) } });
-        self.aws.json("dynamodb", self.region(), "UpdateItem", &input).await?;
-        Ok(())
-    }
-
-    /// Invokes `health-probe` with the command `watch`, and answers what it saw.
-    ///
-    /// # Errors
-    /// Those of [`Deployed::invoke`], and [`Error::Unexpected`] when the answer is no JSON.
-    pub async fn watch(&self) -> Result<Value> {
-        let command = json!({ "command": "watch" }).to_string();
-        let answer = self.invoke(self.output("HealthProbeFunctionArn")?, &command).await?;
-        serde_json::from_str(&answer).map_err(|error| Error::Unexpected(format!("watch answered {answer}: {error}")))
-    }
-
-    /// Invokes one of its functions, and answers what that answered.
-    ///
-    /// # Errors
-    /// [`Error::Aws`] when the emulator refuses it, [`Error::Unexpected`] when the function answers with an error.
-    pub async fn invoke(&self, function_arn: &str, event: &str) -> Result<String> {
-        let function = function_arn.rsplit(':').next().unwrap_or(function_arn);
-        let path = format!("/2015-03-31/functions/{function}/invocations");
-        let answer =
-            self.aws.rest("lambda", self.region(), "POST", &path, "application/json", event.as_bytes()).await?;
-        if answer.contains("\"errorType\"") {
-            return Err(Error::Unexpected(format!("{function} answered an event with an error: {answer}")));
-        }
-        Ok(answer)
-    }
-
-    /// All executions of its state machine, in the order in which they started.
-    ///
-    /// # Errors
-    /// Those of [`execution::list`].
-    pub async fn executions(&self) -> Result<Vec<Execution>> {
-        execution::list(&self.aws, self.output("StateMachineArn")?).await
-    }
-
-    /// Its ledger, as its own Region has it.
-    ///
-    /// # Errors
-    /// Those of [`read_ledger`].
-    pub async fn ledger(&self) -> Result<Vec<LedgerItem>> {
-        read_ledger(&self.aws, self.region(), self.output("LedgerTableName")?).await
-    }
-
-    /// How many messages are in its dead-letter queues.
-    ///
-    /// # Errors
-    /// [`Error::Aws`] when a call fails.
-    pub async fn dead_letters(&self) -> Result<u64> {
-        let mut count = 0;
-        for queue in ["UndeliveredAlarmQueueUrl", "FailedEventQueueUrl"] {
-            count += queue_length(&self.aws, self.region(), self.output(queue)?).await?;
-        }
-        Ok(count)
-    }
-
-    /// What its functions logged and what its executions went through, by file name.
-    pub async fn logs(&self) -> BTreeMap<String, String> {
-        let mut files = BTreeMap::new();
-        for function in FUNCTIONS {
-            let lines = self.function_log(function).await.unwrap_or_else(|error| error.to_string());
-            files.insert(format!("{function}.log"), lines);
-        }
-        for execution in self.executions().await.unwrap_or_default() {
-            let history = execution::history(&self.aws, &execution.arn).await.unwrap_or_default();
-            let text = serde_json::to_string_pretty(&json!({ "execution": execution, "history": history }));
-            files.insert(format!("execution-{}.json", execution.name), text.unwrap_or_default());
-        }
-        let place = format!("{}-{}", self.orchestrator.workload, self.region());
-        files.into_iter().map(|(name, text)| (format!("{place}-{name}"), text)).collect()
-    }
-
-    async fn function_log(&self, function: &str) -> Result<String> {
-        let group = format!("/aws/lambda/failover-{}-{function}", self.orchestrator.workload.suffix());
-        let input = json!({ "logGroupName": group, "limit": LOG_LINES });
-        let answer: Value = self.aws.json("logs", self.region(), "FilterLogEvents", &input).await?;
-        let events = answer["events"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let lines: Vec<&str> = events.iter().filter_map(|event| event["message"].as_str()).map(str::trim_end).collect();
-        Ok(lines.join("\n"))
-    }
-}
-
-fn output<'a>(outputs: &'a BTreeMap<String, String>, name: &str) -> Result<&'a str> {
-    let value = outputs.get(name).map(String::as_str);
-    value.ok_or_else(|| Error::Unexpected(format!("{TEMPLATE} has no output {name}")))
 }
 
 #[cfg(test)]

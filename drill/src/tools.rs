@@ -21,7 +21,7 @@ const PYTHONS: [&str; 7] = ["python3", "python3.14", "python3.13", "python3.12",
 /// Written last, so that an installation that was interrupted is not taken for a complete one.
 const STAMP: &str = "complete";
 /// The four functions' packages.
-const FUNCTIONS: [&str; 4] = ["promote-aurora", "scale-ecs", "shift-dns", "health-probe"];
+pub(crate) const FUNCTIONS: [&str; 4] = ["promote-aurora", "scale-ecs", "shift-dns", "health-probe"];
 /// Held while the functions are built, and shared by whoever needs them to stay as they are.
 const BUILD_LOCK: &str = "build.lock";
 /// How long an installation may take; some 200 MB are downloaded.

@@ -71,7 +71,7 @@ impl Stage {
 
     async fn evidence_of(&self, desk: &Desk) -> Result<Evidence> {
         let (world, gateway, deployed) = (&self.world, &self.local.gateway, &desk.deployed);
-        let orchestrator = deployed.orchestrator;
+        let orchestrator = desk.orchestrator;
         let mut endpoint_answers = BTreeMap::new();
         for site in &world.staging.sites {
             endpoint_answers.insert(*site, world.endpoint(*site).answers().await);

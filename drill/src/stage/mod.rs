@@ -15,13 +15,14 @@ pub use orders::{Asks, Order};
 pub use runs::{Note, Run};
 
 use crate::aws::Aws;
+use crate::deployed::Deployed;
 use crate::emulator::{LocalAws, LocalAwsOptions};
 use crate::endpoints::Condition;
 use crate::error::{Error, Result};
 use crate::gateway::{Rule, RuleId};
 use crate::listener::Message;
 use crate::moment::Moment;
-use crate::orchestrator::Deployed;
+use crate::orchestrator::Orchestrator;
 use crate::progress::Progress;
 use crate::staging::Staging;
 use crate::state::WorldState;
@@ -67,6 +68,7 @@ pub struct Stage {
 /// An orchestrator, and what its runs have come to.
 #[derive(Debug)]
 struct Desk {
+    orchestrator: Orchestrator,
     deployed: Deployed,
     runs: Vec<Run>,
     /// The executions that were waited for or stopped, by ARN.
@@ -95,10 +97,18 @@ impl Stage {
         }
         let mut desks = Vec::new();
         for orchestrator in &world.staging.orchestrators {
-            let staged = (&world.staging, world.as_ref());
-            let deployed = Deployed::new(tools, &local, *orchestrator, staged, &run_dir, progress).await?;
+            let (place, parameters) = (orchestrator.place(), orchestrator.parameters(&world.staging, &world));
+            let deployed = Deployed::new(tools, &local, place, &parameters, &run_dir, progress).await?;
             let (runs, known, heard) = (Vec::new(), BTreeSet::new(), Vec::new());
-            desks.push(Desk { deployed, runs, known, answered: None, lease_ends: None, heard });
+            desks.push(Desk {
+                orchestrator: *orchestrator,
+                deployed,
+                runs,
+                known,
+                answered: None,
+                lease_ends: None,
+                heard,
+            });
         }
         let mut random = fastrand::Rng::with_seed(seed);
         let lag_ms = random.u64(LAG_MS);
@@ -169,7 +179,7 @@ impl Stage {
     }
 
     fn watcher(&self) -> &Watcher {
-        &self.watchers[&self.orchestrator().orchestrator.workload]
+        &self.watchers[&self.desk().orchestrator.workload]
     }
 
     /// One of the outputs of the orchestrator's stack.
@@ -289,7 +299,7 @@ impl Stage {
     /// # Errors
     /// [`Error::Aws`] when a call fails.
     pub async fn state(&self) -> Result<WorldState> {
-        self.world.read(self.orchestrator().orchestrator.workload, &self.aws(), &self.local.gateway).await
+        self.world.read(self.desk().orchestrator.workload, &self.aws(), &self.local.gateway).await
     }
 
     /// How often one of the present orchestrator's functions logged that a connection was refused.

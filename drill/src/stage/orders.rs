@@ -6,9 +6,9 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{QUESTION, Stage};
+use crate::deployed::Deployed;
 use crate::error::{Error, Result};
 use crate::moment::Moment;
-use crate::orchestrator::Deployed;
 use crate::question::{Answer, Question};
 use crate::world::Site;
 
@@ -89,7 +89,7 @@ impl Stage {
     /// # Errors
     /// [`Error::Aws`](crate::Error::Aws) when the emulator refuses it.
     pub async fn raise_evidence_alarm(&mut self) -> Result<()> {
-        let name = self.orchestrator().orchestrator.workload.evidence_alarm_name();
+        let name = self.desk().orchestrator.workload.evidence_alarm_name();
         self.tell(format!("{name}, the alarm that counts as evidence, goes to ALARM without a reason"));
         self.orchestrator().set_alarm(&name, "ALARM").await
     }
@@ -205,5 +205,5 @@ fn input(deployed: &Deployed, order: Order, target: Site, reason: &str) -> Strin
     if order == Order::RehearsedSwitchover {
         trigger["dry_run"] = true.into();
     }
-    json!({ "plan": deployed.orchestrator.workload, "trigger": trigger }).to_string()
+    json!({ "plan": deployed.place.plan, "trigger": trigger }).to_string()
 }
