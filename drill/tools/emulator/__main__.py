@@ -2,12 +2,13 @@
 
 `alarms`: what an alarm says, and that its delivery is tried again. `permissions`: what IAM checks a call on.
 `simulation`: IAM's of a role's policies. `stacks`: composite alarms and the replicas of global tables in CloudFormation.
-`resources`, `records`: the types that its CloudFormation lacks. `executions`: those that are stopped. `timeouts`: those
-that are expressions. Each replaced function has to be there.
+`resources`, `records`: the types that its CloudFormation lacks. `nested`: stacks within stacks. `executions`: those that
+are stopped. `timeouts`: those that are expressions. Each replaced function has to be there.
 """
 
 import alarms
 import executions
+import nested
 import permissions
 import records
 import resources
@@ -15,7 +16,7 @@ import simulation
 import stacks
 import timeouts
 
-for correction in (alarms, executions, permissions, records, resources, simulation, stacks, timeouts):
+for correction in (alarms, executions, nested, permissions, records, resources, simulation, stacks, timeouts):
     correction.correct()
 
 from ministack import app  # noqa: E402 - only now, so that it takes up the corrected functions

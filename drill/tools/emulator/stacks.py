@@ -1,15 +1,18 @@
-"""CloudFormation: composite alarms and the replicas of global tables, which MiniStack has in their own APIs only.
+"""CloudFormation: composite alarms and the replicas of global tables, which MiniStack has in their own APIs only; what a
+record set's `Ref` is; and that a bucket with objects is not deleted.
 
 MiniStack handles one request to DynamoDB at a time and writes to all replicas within it, so that reads and conditions
 see every earlier write, whichever Region it was made in: what a strongly consistent global table promises.
 """
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import cloudwatch, dynamodb
+from ministack.services import cloudwatch, dynamodb, s3
 from ministack.services.cloudformation import provisioners
 
 COMPOSITE_ALARM = "AWS::CloudWatch::CompositeAlarm"
 GLOBAL_TABLE = "AWS::DynamoDB::GlobalTable"
+RECORD_SET = "AWS::Route53::RecordSet"
+BUCKET = "AWS::S3::Bucket"
 
 
 def create_composite_alarm(_logical_id, properties, _stack_name):
@@ -39,9 +42,31 @@ def with_replicas(create_table):
     return create
 
 
+def named_as_given(make_record_set):
+    """MiniStack ends the name with a dot, as in the zone; with one, a URL leads to another host name."""
+
+    def make(*arguments):
+        _, attributes = make_record_set(*arguments)
+        properties = arguments[-2]  # The last but the stack's name, when it is made and when it is changed.
+        return properties["Name"], attributes
+
+    return make
+
+
+def delete_bucket(name, properties):
+    if name in s3._buckets and (s3._buckets[name]["objects"] or s3._bucket_has_versions(name)):
+        raise ValueError(f"The bucket you tried to delete is not empty: {name}")
+    emulated_delete_bucket(name, properties)
+
+
 def correct():
+    global emulated_delete_bucket
     handlers = provisioners._RESOURCE_HANDLERS
     if COMPOSITE_ALARM in handlers:
         raise SystemExit(f"this MiniStack has {COMPOSITE_ALARM}; the correction is no longer needed")
     handlers[COMPOSITE_ALARM] = {"create": create_composite_alarm, "delete": delete_composite_alarm}
+    for made in ("create", "update"):
+        handlers[RECORD_SET][made] = named_as_given(handlers[RECORD_SET][made])
+    emulated_delete_bucket = handlers[BUCKET]["delete"]
+    handlers[BUCKET]["delete"] = delete_bucket
     handlers[GLOBAL_TABLE]["create"] = with_replicas(handlers[GLOBAL_TABLE]["create"])
