@@ -8,6 +8,7 @@ pub mod chaos;
 pub mod delivery;
 pub mod deploy;
 pub mod deployed;
+pub mod dns;
 pub mod emulator;
 pub mod endpoints;
 pub mod error;

@@ -7,24 +7,18 @@
 //! no load balancer here to have addresses. Records of other routing policies are refused; wildcards, delegations and
 //! what makes a zone private are not known.
 
-use form_urlencoded::Serializer;
-use roxmltree::{Document, Node};
-
 use super::super::fault::{Fault, escaped};
 use super::super::request::form_value;
-use crate::aws::{Aws, AwsError, xml_text};
+use crate::aws::{Aws, AwsError};
+use crate::dns::zone::{self, Data, MOST_ALIASES, RecordSet, Routing, exists, normal};
+use crate::error::Error;
 
-/// Where the emulator's Route 53 is called; it is one for all Regions.
-const DNS_REGION: &str = "us-east-1";
 const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 /// The values of `RRType` in the API model.
 const RECORD_TYPES: [&str; 17] = [
     "SOA", "A", "TXT", "NS", "CNAME", "MX", "NAPTR", "PTR", "SRV", "SPF", "AAAA", "CAA", "DS", "TLSA", "SSHFP", "SVCB",
     "HTTPS",
 ];
-/// How many aliases of aliases are followed; more of them are taken for a circle.
-const MOST_ALIASES: usize = 8;
-
 /// What is asked.
 #[derive(Debug)]
 struct Question {
@@ -33,43 +27,11 @@ struct Question {
     record_type: String,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct RecordSet {
-    /// In lower case, without the dot at the end.
-    name: String,
-    record_type: String,
-    routing: Routing,
-    data: Data,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Routing {
-    Simple,
-    Primary,
-    Secondary,
-    Weighted(u8),
-    /// By latency, by place and so on.
-    Other,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Data {
-    Values(Vec<String>),
-    Alias { zone_id: String, dns_name: String },
-}
-
-/// One answer of `ListResourceRecordSets`.
-#[derive(Debug)]
-struct Page {
-    sets: Vec<RecordSet>,
-    /// The query string of the next page.
-    next: Option<String>,
-}
-
 /// The XML of the answer to a request with this query string. `aws` calls the emulator with root credentials.
 pub(in super::super) async fn answer(query: &str, aws: &Aws) -> Result<String, Fault> {
     let question = question(query)?;
-    let sets = zone(&question.zone_id, aws).await?;
+    // All record sets of the zone: whether a name exists may depend on each of them.
+    let sets = zone::read(aws, &question.zone_id).await.map_err(|error| fault(&error))?;
     answer_from(&sets, &question)
 }
 
@@ -87,70 +49,6 @@ fn question(query: &str) -> Result<Question, Fault> {
         return Err(Fault::error(404, "NoSuchHostedZone", format!("No hosted zone found with ID: {zone_id}")));
     }
     Ok(Question { zone_id, name, record_type })
-}
-
-/// All record sets of the zone: whether a name exists may depend on each of them.
-async fn zone(zone_id: &str, aws: &Aws) -> Result<Vec<RecordSet>, Fault> {
-    let mut sets = Vec::new();
-    let mut query = String::new();
-    loop {
-        let path = format!("/2013-04-01/hostedzone/{zone_id}/rrset?{query}");
-        let xml = aws
-            .rest("route53", DNS_REGION, "GET", &path, "application/xml", b"")
-            .await
-            .map_err(|error| of_route53(&error))?;
-        let page = page(&xml)?;
-        sets.extend(page.sets);
-        match page.next {
-            Some(next) => query = next,
-            None => return Ok(sets),
-        }
-    }
-}
-
-fn page(xml: &str) -> Result<Page, Fault> {
-    let document = Document::parse(xml)
-        .map_err(|error| Fault::error(500, "InternalFailure", format!("the emulator's answer is not XML: {error}")))?;
-    let sets = document.descendants().filter(|node| is(node, "ResourceRecordSet")).filter_map(record_set).collect();
-    let truncated = xml_text(xml, &["IsTruncated"]).as_deref() == Some("true");
-    let next = truncated.then(|| {
-        let start = [("NextRecordName", "name"), ("NextRecordType", "type"), ("NextRecordIdentifier", "identifier")];
-        let start = start.iter().filter_map(|(element, parameter)| Some((parameter, xml_text(xml, &[element])?)));
-        Serializer::new(String::new()).extend_pairs(start).finish()
-    });
-    Ok(Page { sets, next })
-}
-
-fn record_set(node: Node<'_, '_>) -> Option<RecordSet> {
-    let text = |name: &str| texts(node, name).next();
-    let routing = match text("Failover") {
-        Some("PRIMARY") => Routing::Primary,
-        Some("SECONDARY") => Routing::Secondary,
-        Some(_other) => Routing::Other,
-        None if text("Weight").is_some() => Routing::Weighted(text("Weight")?.parse().ok()?),
-        None if text("SetIdentifier").is_some() => Routing::Other,
-        None => Routing::Simple,
-    };
-    let data = match text("DNSName") {
-        Some(dns_name) => {
-            Data::Alias { zone_id: text("HostedZoneId").unwrap_or_default().to_owned(), dns_name: dns_name.to_owned() }
-        }
-        None => Data::Values(texts(node, "Value").map(str::to_owned).collect()),
-    };
-    Some(RecordSet { name: normal(text("Name")?), record_type: text("Type")?.to_owned(), routing, data })
-}
-
-/// A record set has no two kinds of elements of one name, however deep.
-fn texts<'a>(node: Node<'a, '_>, name: &str) -> impl Iterator<Item = &'a str> {
-    node.descendants().filter(move |node| is(node, name)).map(|node| node.text().unwrap_or_default())
-}
-
-fn is(node: &Node<'_, '_>, name: &str) -> bool {
-    node.is_element() && node.tag_name().name() == name
-}
-
-fn normal(name: &str) -> String {
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
 fn answer_from(sets: &[RecordSet], question: &Question) -> Result<String, Fault> {
@@ -171,15 +69,6 @@ fn answer_from(sets: &[RecordSet], question: &Question) -> Result<String, Fault>
     ))
 }
 
-/// A name exists, too, when there are records only below it (RFC 8020, section 2).
-fn exists(sets: &[RecordSet], name: &str) -> bool {
-    sets.iter().any(|set| {
-        set.name
-            .strip_suffix(name)
-            .is_some_and(|labels_before| labels_before.is_empty() || labels_before.ends_with('.'))
-    })
-}
-
 /// The values that the record answers with; none when there is no such record.
 fn data(sets: &[RecordSet], question: &Question) -> Result<Vec<String>, Fault> {
     let mut name = normal(&question.name);
@@ -187,7 +76,7 @@ fn data(sets: &[RecordSet], question: &Question) -> Result<Vec<String>, Fault> {
         match chosen(sets, &name, &question.record_type)? {
             None => return Ok(Vec::new()),
             Some(Data::Values(values)) => return Ok(values.clone()),
-            Some(Data::Alias { zone_id, dns_name }) if *zone_id == question.zone_id => name = normal(dns_name),
+            Some(Data::Alias { zone_id, dns_name, .. }) if *zone_id == question.zone_id => name = normal(dns_name),
             Some(Data::Alias { dns_name, .. }) => return Ok(vec![dns_name.clone()]),
         }
     }
@@ -218,6 +107,13 @@ fn name_server(sets: &[RecordSet]) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
+fn fault(error: &Error) -> Fault {
+    if let Error::Aws(error) = error {
+        return of_route53(error);
+    }
+    Fault::error(500, "InternalFailure", error.to_string())
+}
+
 fn of_route53(error: &AwsError) -> Fault {
     match error.status {
         0 => Fault::Unavailable,
@@ -231,8 +127,10 @@ fn invalid(message: &str) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use roxmltree::Document;
+
     use super::*;
-    use crate::aws::xml_texts;
+    use crate::aws::{xml_text, xml_texts};
 
     const ZONE_ID: &str = "Z1EXAMPLE";
     const ELSEWHERE: &str = "Z2OTHER";
@@ -269,7 +167,7 @@ mod tests {
 
     fn ask(sets: &[String], name: &str, record_type: &str) -> Result<String, Fault> {
         let query = format!("hostedzoneid={ZONE_ID}&recordname={name}&recordtype={record_type}");
-        let page = page(&list(sets, "<IsTruncated>false</IsTruncated>")).unwrap();
+        let page = zone::page(&list(sets, "<IsTruncated>false</IsTruncated>")).unwrap();
         answer_from(&page.sets, &question(&query).unwrap())
     }
 
@@ -393,15 +291,6 @@ mod tests {
     fn an_id_that_no_hosted_zone_can_have_does_not_become_another_path() {
         let error = question("hostedzoneid=..%2Fhealthcheck&recordname=a&recordtype=A").unwrap_err();
         assert_eq!(error, Fault::error(404, "NoSuchHostedZone", "No hosted zone found with ID: ../healthcheck"));
-    }
-
-    #[test]
-    fn a_truncated_list_says_where_it_goes_on() {
-        let next = "<IsTruncated>true</IsTruncated><NextRecordName>app.example.com.</NextRecordName>\
-                    <NextRecordType>A</NextRecordType><NextRecordIdentifier>ireland &amp; co</NextRecordIdentifier>";
-        let page = page(&list(&[plain("a.example.com.", "A", "", &["192.0.2.1"])], next)).unwrap();
-        assert_eq!(page.sets.len(), 1);
-        assert_eq!(page.next.as_deref(), Some("name=app.example.com.&type=A&identifier=ireland+%26+co"));
     }
 
     #[test]

@@ -1,0 +1,204 @@
+//! Health checks as `ListHealthChecks` of the API `route53/2013-04-01` answers them, and what looks make of them. Pure but
+//! for the one call.
+//!
+//! The rules are those of the Route 53 Developer Guide, "How Amazon Route 53 determines whether a health check is healthy"
+//! (dns-failover-determining-health-of-endpoints.html), and of the API's `HealthCheckConfig`.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use form_urlencoded::Serializer;
+use roxmltree::Node;
+
+use super::zone::{DNS_REGION, MOST_PAGES, document, is, is_true, normal, texts};
+use crate::aws::{Aws, xml_text};
+use crate::error::{Error, Result};
+
+/// `RequestInterval` when it is not given, in seconds.
+const DEFAULT_REQUEST_INTERVAL_SECONDS: u64 = 30;
+/// `FailureThreshold` when it is not given.
+const DEFAULT_FAILURE_THRESHOLD: u32 = 3;
+
+/// A health check's configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// `Id`.
+    pub id: String,
+    /// `Inverted`: healthy is unhealthy, and the other way round.
+    pub inverted: bool,
+    /// `Disabled`: it is taken for healthy, or for unhealthy when inverted, and nobody looks.
+    pub disabled: bool,
+    /// What its health depends on.
+    pub kind: Kind,
+}
+
+/// What a check's health depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Looks at an endpoint.
+    Endpoint(Endpoint),
+    /// Other checks.
+    Calculated {
+        /// `ChildHealthChecks`.
+        children: Vec<String>,
+        /// `HealthThreshold`: so many of them have to be healthy.
+        threshold: usize,
+    },
+}
+
+/// An endpoint that is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `FullyQualifiedDomainName`: what is looked up when there is no address, and what an HTTP request names as its host.
+    pub name: Option<String>,
+    /// `IPAddress` and `Port`.
+    pub address: Option<SocketAddr>,
+    /// `Type`.
+    pub protocol: Protocol,
+    /// `RequestInterval`: the time between two looks.
+    pub interval: Duration,
+    /// `FailureThreshold`: so many looks in a row have to pass, or fail, to change the status.
+    pub threshold: u32,
+}
+
+/// How an endpoint is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// `HTTP` or `HTTPS`: an answer with a status of 2xx or 3xx passes.
+    Http {
+        /// `ResourcePath`.
+        path: String,
+    },
+    /// `TCP`: a connection passes.
+    Tcp,
+}
+
+/// What came of the looks at one endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    passing: bool,
+    /// Looks in a row that spoke against it.
+    against: u32,
+}
+
+impl Default for Progress {
+    /// A new check is taken for healthy, or for unhealthy when it is inverted, until there is enough data.
+    fn default() -> Self {
+        Self { passing: true, against: 0 }
+    }
+}
+
+impl Progress {
+    /// After one more look.
+    #[must_use]
+    pub fn after(self, passed: bool, threshold: u32) -> Self {
+        if passed == self.passing {
+            return Self { against: 0, ..self };
+        }
+        let against = self.against.saturating_add(1);
+        if against >= threshold { Self { passing: passed, against: 0 } } else { Self { against, ..self } }
+    }
+}
+
+/// Whether the check is healthy. What became of a record set's check that was deleted cannot be predicted, says the
+/// Developer Guide; here such a check is healthy.
+#[must_use]
+pub fn is_healthy(
+    id: &str,
+    checks: &BTreeMap<String, HealthCheck>,
+    progress: &dyn Fn(&str) -> Option<Progress>,
+) -> bool {
+    let Some(check) = checks.get(id) else { return true };
+    let passing = check.disabled
+        || match &check.kind {
+            Kind::Endpoint(_) => progress(id).unwrap_or_default().passing,
+            Kind::Calculated { children, threshold } => {
+                // A calculated check cannot have calculated children (`checked`), so this ends.
+                children.iter().filter(|child| is_healthy(child, checks, progress)).count() >= *threshold
+            }
+        };
+    passing != check.inverted
+}
+
+/// All health checks of the account, by id.
+///
+/// # Errors
+/// [`Error::Aws`] when the call fails, [`Error::Unexpected`] when a check is of a kind that is not known here.
+pub async fn read(aws: &Aws) -> Result<BTreeMap<String, HealthCheck>> {
+    let mut checks = BTreeMap::new();
+    let mut query = String::new();
+    for _ in 0..MOST_PAGES {
+        let path = format!("/2013-04-01/healthcheck?{query}");
+        let xml = aws.rest("route53", DNS_REGION, "GET", &path, "application/xml", b"").await?;
+        checks.extend(page(&xml)?.into_iter().map(|check| (check.id.clone(), check)));
+        match xml_text(&xml, &["NextMarker"]) {
+            Some(marker) => query = Serializer::new(String::new()).append_pair("marker", &marker).finish(),
+            None => return checked(checks),
+        }
+    }
+    Err(Error::Unexpected(format!("there are more than {MOST_PAGES} pages of health checks")))
+}
+
+fn page(xml: &str) -> Result<Vec<HealthCheck>> {
+    document(xml)?.descendants().filter(|node| is(node, "HealthCheck")).map(health_check).collect()
+}
+
+fn health_check(node: Node<'_, '_>) -> Result<HealthCheck> {
+    let text = |name: &str| texts(node, name).next();
+    let id = text("Id").ok_or_else(|| Error::Unexpected("a health check without an id".to_owned()))?.to_owned();
+    let path = || text("ResourcePath").filter(|path| !path.is_empty()).unwrap_or("/").to_owned();
+    let kind = match text("Type").unwrap_or_default() {
+        "HTTP" => Kind::Endpoint(endpoint(&id, node, Protocol::Http { path: path() }, 80)?),
+        "HTTPS" => Kind::Endpoint(endpoint(&id, node, Protocol::Http { path: path() }, 443)?),
+        "TCP" => Kind::Endpoint(endpoint(&id, node, Protocol::Tcp, 443)?),
+        "CALCULATED" => Kind::Calculated {
+            children: texts(node, "ChildHealthCheck").map(str::to_owned).collect(),
+            threshold: number(&id, "HealthThreshold", text("HealthThreshold"), 0)?,
+        },
+        other => return Err(Error::Unexpected(format!("the health check {id} has the type {other}, unknown here"))),
+    };
+    let flag = |name: &str| text(name).is_some_and(is_true);
+    Ok(HealthCheck { id, inverted: flag("Inverted"), disabled: flag("Disabled"), kind })
+}
+
+fn endpoint(id: &str, node: Node<'_, '_>, protocol: Protocol, default_port: u16) -> Result<Endpoint> {
+    let text = |name: &str| texts(node, name).next();
+    let port = number(id, "Port", text("Port"), default_port)?;
+    let address = match text("IPAddress") {
+        Some(ip) => {
+            let ip: IpAddr = number(id, "IPAddress", Some(ip), IpAddr::from([0, 0, 0, 0]))?;
+            Some(SocketAddr::new(ip, port))
+        }
+        None => None,
+    };
+    let name = text("FullyQualifiedDomainName").map(normal);
+    if name.is_none() && address.is_none() {
+        return Err(Error::Unexpected(format!("the health check {id} has neither a domain name nor an address")));
+    }
+    let seconds = number(id, "RequestInterval", text("RequestInterval"), DEFAULT_REQUEST_INTERVAL_SECONDS)?;
+    let threshold = number(id, "FailureThreshold", text("FailureThreshold"), DEFAULT_FAILURE_THRESHOLD)?;
+    Ok(Endpoint { name, address, protocol, interval: Duration::from_secs(seconds.max(1)), threshold })
+}
+
+fn number<T: FromStr>(id: &str, element: &str, text: Option<&str>, default: T) -> Result<T> {
+    let Some(text) = text else { return Ok(default) };
+    text.parse().map_err(|_invalid| Error::Unexpected(format!("the health check {id} has the {element} {text}")))
+}
+
+/// Children have to be there, and none is calculated itself (HealthCheckConfig, `ChildHealthChecks`).
+fn checked(checks: BTreeMap<String, HealthCheck>) -> Result<BTreeMap<String, HealthCheck>> {
+    for (id, check) in &checks {
+        let Kind::Calculated { children, .. } = &check.kind else { continue };
+        for child in children {
+            let problem = match checks.get(child).map(|child| &child.kind) {
+                Some(Kind::Endpoint(_)) => continue,
+                Some(Kind::Calculated { .. }) => "is calculated itself",
+                None => "is not there",
+            };
+            return Err(Error::Unexpected(format!("the health check {id} has the child \"{child}\", which {problem}")));
+        }
+    }
+    Ok(checks)
+}
