@@ -52,8 +52,6 @@ enum On {
     /// The services that are scaled.
     ScaledServices,
     ScalableTargets,
-    /// vCPUs on Fargate, on demand and on Spot.
-    FargateQuotas,
     Zones,
     /// The zones, with the names, types and actions of the changes.
     RecordChanges,
@@ -106,7 +104,7 @@ pub const NEEDS: [Need; 44] = [
     need(SCALE, "application-autoscaling:DescribeScalableTargets", On::Anything),
     need(SCALE, "application-autoscaling:RegisterScalableTarget", On::ScalableTargets),
     wish(SCALE, "ecs:DescribeTaskDefinition", On::Anything),
-    wish(SCALE, "servicequotas:GetServiceQuota", On::FargateQuotas),
+    wish(SCALE, "servicequotas:GetServiceQuota", On::Anything),
     need(SHIFT, "dynamodb:GetItem", On::Ledger),
     need(SHIFT, "dynamodb:UpdateItem", On::Ledger),
     need(SHIFT, "route53:ListResourceRecordSets", On::Zones),
@@ -231,12 +229,6 @@ impl Place<'_> {
             On::SecurityGroups => self.security_groups(),
             On::SeenServices => self.services(self.seen_clusters()),
             On::ScaledServices => self.services(self.scaled().map(Services::of)),
-            On::FargateQuotas => {
-                let quotas = ["fargate/L-3032A538", "fargate/L-36FBB829"];
-                let regions = self.run.scalings().filter_map(|request| request.target_region.as_ref());
-                let each = |region: &Region| quotas.map(|quota| self.arn("servicequotas", region.as_str(), quota));
-                regions.flat_map(each).collect()
-            }
             On::Zones => self.zones().map(|(zone, _)| self.zone(zone)).collect(),
             On::Route53Changes => self.zones().map(|_| self.global("route53", "change/*")).collect(),
             On::Answers => self.zones().map(|_| "*".to_owned()).collect(),
