@@ -25,6 +25,7 @@ mod recorded;
 pub mod report;
 pub mod runner;
 pub mod scenarios;
+pub mod shop;
 pub mod stage;
 pub mod staging;
 pub mod state;

@@ -18,6 +18,8 @@ mod checker;
 pub mod health;
 pub mod resolver;
 pub mod server;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod zone;
 
 pub use resolver::Resolver;
