@@ -140,7 +140,7 @@ def refused(cluster, data):
     """Why this cluster runs no statement of this caller, or None."""
     arn = data["resourceArn"]
     if cluster is None:
-        return refusal("BadRequestException", f"HttpEndpoint: no DB cluster is found for {arn}")
+        return refusal("BadRequestException", f"there is no DB cluster {arn} in this Region")
     if not cluster.get("HttpEndpointEnabled"):
         return refusal("HttpEndpointNotEnabledException", f"HttpEndpoint is not enabled for cluster {arn}.")
     _, member = rds._global_cluster_member_for_cluster(cluster)
@@ -161,10 +161,10 @@ def execute_statement(data):
     unknown = [name for name in ("transactionId", "includeResultMetadata", "formatRecordsAs") if data.get(name)]
     if missing or unknown:
         return refusal("BadRequestException", f"missing: {missing}; not known here: {unknown}")
-    cluster = rds._resolve_cluster(data["resourceArn"])
+    cluster = rds._resolve_cluster_in_request_region(data["resourceArn"])
     if answer := refused(cluster, data):
         return answer
-    sql = TO_CHAR.sub(r"iso_8601(\1,", CAST.sub(r"timestamptz(\1)", data["sql"]))
+    sql = TO_CHAR.sub(r"iso_8601(\1)", CAST.sub(r"timestamptz(\1)", data["sql"]))
     try:
         with LOCK:
             of_cluster = database(cluster, data.get("database") or cluster.get("DatabaseName"))

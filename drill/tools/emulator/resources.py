@@ -243,6 +243,14 @@ def parsed_health_check(element):
     return config
 
 
+def build_health_check(parent, check):
+    """MiniStack writes Python's "True", which no client reads as true."""
+    emulated_build_health_check(parent, check)
+    for element in parent.iter():
+        if element.text in ("True", "False"):
+            element.text = element.text.lower()
+
+
 # === EC2 ==========================================================================================================
 
 
@@ -328,11 +336,12 @@ class RotationSchedule(Type):
         if is_true(new.get("RotateImmediatelyOnUpdate", True)):
             raise ValueError("a rotation at once is not known here, only RotateImmediatelyOnUpdate: false")
         hosted = new.get("HostedRotationLambda", {})
+        rules = {name: text(value) for name, value in new.get("RotationRules", {}).items()}
         function = f"arn:aws:lambda:{get_region()}:{get_account_id()}:function:{hosted.get('RotationLambdaName', '')}"
         self.secret(new).update(
             RotationEnabled=True,
             RotationLambdaARN=new.get("RotationLambdaARN", function),
-            RotationRules=new.get("RotationRules", {}),
+            RotationRules={name: int(value) if value.isdigit() else value for name, value in rules.items()},
         )
         return {}
 
@@ -409,7 +418,7 @@ def add(types):
 
 
 def correct():
-    global emulated_parsed_health_check
+    global emulated_build_health_check, emulated_parsed_health_check
     add(TYPES)
     for name in ("AWS::EC2::VPCPeeringConnection", "AWS::EC2::FlowLog"):
         provisioners._STACK_TAG_PROPERTY[name] = ("Tags", "list")
@@ -418,3 +427,4 @@ def correct():
     handlers[DB_CLUSTER]["delete"] = leaving(handlers[DB_CLUSTER]["delete"])
     handlers[DB_INSTANCE]["create"] = with_one_writer(handlers[DB_INSTANCE]["create"])
     emulated_parsed_health_check = replace(route53, "_parse_health_check_config", parsed_health_check)
+    emulated_build_health_check = replace(route53, "_build_health_check_el", build_health_check)
