@@ -297,6 +297,7 @@ fn json_target(service: &str) -> (&'static str, String) {
         "logs" => ("1.1", "Logs_20140328".to_owned()),
         "events" => ("1.1", "AWSEvents".to_owned()),
         "application-autoscaling" => ("1.1", "AnyScaleFrontendService".to_owned()),
+        "cloudcontrolapi" => ("1.0", "CloudApiService".to_owned()),
         other => ("1.1", other.to_owned()),
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use clap::Parser;
 use drill::chaos::schedule::Schedule;
 use drill::report::Style;
+use drill::reference::Reference;
 use drill::scenarios::{self, Scenario};
 
 /// Columns when standard output is no terminal.
@@ -49,13 +50,51 @@ pub(crate) struct Cli {
     repeat: u64,
 }
 
+/// What can be played: a scenario of the orchestrator on the drill's own world, or a reference workload's game day.
+#[derive(Clone, Copy)]
+pub(crate) enum Day {
+    Scenario(&'static dyn Scenario),
+    Workload(Reference),
+}
+
+impl Day {
+    fn all() -> impl Iterator<Item = Self> {
+        scenarios::ALL.into_iter().map(Self::Scenario).chain(Reference::ALL.map(Self::Workload))
+    }
+
+    fn by_name(name: &str) -> Option<Self> {
+        Self::all().find(|day| day.name() == name)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Scenario(scenario) => scenario.name(),
+            Self::Workload(workload) => workload.name(),
+        }
+    }
+
+    pub(crate) fn does(self) -> &'static str {
+        match self {
+            Self::Scenario(scenario) => scenario.does(),
+            Self::Workload(workload) => workload.does(),
+        }
+    }
+
+    pub(crate) fn expects(self) -> &'static str {
+        match self {
+            Self::Scenario(scenario) => scenario.expects(),
+            Self::Workload(workload) => workload.expects(),
+        }
+    }
+}
+
 impl Cli {
     /// The scenarios to play, each once, in the order given.
-    pub(crate) fn scenarios(&self) -> Result<Vec<&'static dyn Scenario>, String> {
+    pub(crate) fn scenarios(&self) -> Result<Vec<Day>, String> {
         if self.scenarios.iter().any(|name| name == ALL) {
-            return Ok(scenarios::ALL.to_vec());
+            return Ok(Day::all().collect());
         }
-        let found = |name: &String| scenarios::by_name(name).ok_or_else(|| unknown(name));
+        let found = |name: &String| Day::by_name(name).ok_or_else(|| unknown(name));
         self.scenarios.iter().map(found).collect()
     }
 
@@ -95,14 +134,12 @@ pub(crate) fn list(cli: &Cli) -> String {
         let drawn = |seed| format!("seed {seed}\n{}\n", Schedule::draw(seed).in_words());
         return cli.seeds(cli.first_seed()).map(drawn).collect();
     }
-    let entry = |scenario: &&dyn Scenario| {
-        format!("{}\n    {}\n    {}\n", scenario.name(), scenario.does(), scenario.expects())
-    };
-    scenarios::ALL.iter().map(entry).collect()
+    let entry = |day: Day| format!("{}\n    {}\n    {}\n", day.name(), day.does(), day.expects());
+    Day::all().map(entry).collect()
 }
 
 fn unknown(name: &str) -> String {
-    let names: Vec<&str> = scenarios::ALL.iter().map(|scenario| scenario.name()).collect();
+    let names: Vec<&str> = Day::all().map(Day::name).collect();
     format!("there is no scenario {name:?}; there are {} and {ALL}", names.join(", "))
 }
 
@@ -124,7 +161,13 @@ mod tests {
     fn scenarios_are_played_in_the_order_given() {
         let given = names(&["--scenario", "failback", "--scenario", "false-alarm"]);
         assert_eq!(given.unwrap(), ["failback", "false-alarm"]);
-        assert_eq!(names(&["--scenario", "all"]).unwrap().len(), scenarios::ALL.len());
+        assert_eq!(names(&["--scenario", "all"]).unwrap().len(), scenarios::ALL.len() + Reference::ALL.len());
+    }
+
+    #[test]
+    fn no_workload_is_called_as_a_scenario_is() {
+        let names: std::collections::BTreeSet<&str> = Day::all().map(Day::name).collect();
+        assert_eq!(names.len(), Day::all().count());
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub async fn deploy(
         let bucket = create_bucket(&emulator.aws(), deployment, emulator.account_id()).await?;
         let _functions = keep_functions(tools, &task).await?;
         command(tools, emulator, deployment, &bucket)?.run(DEPLOY_LIMIT, &task).await?;
-        outputs(&emulator.aws(), deployment).await
+        stack_outputs(&emulator.aws(), deployment.region, deployment.stack_name).await
     };
     let outcome = outcome.await;
     match &outcome {
@@ -86,8 +86,7 @@ fn command(tools: &Tools, emulator: &Emulator, deployment: &Deployment<'_>, buck
     let parameters = write(format!("{file}-parameters.yaml"), parameters)?;
     // Without a file of its own, `sam` would read settings from the working directory.
     let settings = write(format!("{file}-samconfig.toml"), "version = 0.1\n".to_owned())?;
-    let credentials = emulator.credentials();
-    Ok(ChildCommand::new(&tools.python, tools.program("sam"), run_dir.join(format!("{file}-deploy.log")))
+    let command = ChildCommand::new(&tools.python, tools.program("sam"), run_dir.join(format!("{file}-deploy.log")))
         .args(["deploy", "--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"])
         .args(["--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"])
         .args(["--stack-name", stack, "--region", deployment.region, "--s3-bucket", bucket])
@@ -97,27 +96,38 @@ fn command(tools: &Tools, emulator: &Emulator, deployment: &Deployment<'_>, buck
         .arg(settings)
         .args(if deployment.parameters.is_empty() { &[] } else { ["--parameter-overrides"].as_slice() })
         .args((!deployment.parameters.is_empty()).then(|| format!("file://{}", parameters.display())))
-        .directory(&tools.workspace)
-        // Neither the user's AWS settings nor credentials take part.
+        .directory(&tools.workspace);
+    Ok(as_user(command, tools, emulator, run_dir))
+}
+
+/// Lets a program work with the local AWS as its account's owner; neither the user's own AWS settings nor credentials
+/// take part.
+pub(crate) fn as_user(command: ChildCommand, tools: &Tools, emulator: &Emulator, home: &Path) -> ChildCommand {
+    let credentials = emulator.credentials();
+    command
         .own_environment()
         .env("PATH", tools.search_path())
-        .env("HOME", run_dir)
+        .env("HOME", home)
         .env("LC_ALL", "C.UTF-8")
         .env("AWS_ENDPOINT_URL", emulator.endpoint())
         .env("AWS_ACCESS_KEY_ID", credentials.access_key_id)
         .env("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key)
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("SAM_CLI_TELEMETRY", "0")
-        .env("SAM_CLI_POLL_DELAY", "0.2"))
+        .env("SAM_CLI_POLL_DELAY", "0.2")
 }
 
-async fn outputs(aws: &Aws, deployment: &Deployment<'_>) -> Result<BTreeMap<String, String>> {
-    let name = [("StackName", deployment.stack_name)];
-    let xml = aws.query("cloudformation", deployment.region, "DescribeStacks", &name).await?;
+/// A stack's outputs.
+///
+/// # Errors
+///
+/// [`Error::Aws`] when there is no such stack.
+pub(crate) async fn stack_outputs(aws: &Aws, region: &str, stack_name: &str) -> Result<BTreeMap<String, String>> {
+    let xml = aws.query("cloudformation", region, "DescribeStacks", &[("StackName", stack_name)]).await?;
     let keys = xml_texts(&xml, &["Outputs", "member", "OutputKey"]);
     let values = xml_texts(&xml, &["Outputs", "member", "OutputValue"]);
     if keys.len() != values.len() {
-        return Err(Error::Unexpected(format!("the outputs of {}: {xml}", deployment.stack_name)));
+        return Err(Error::Unexpected(format!("the outputs of {stack_name}: {xml}")));
     }
     Ok(keys.into_iter().zip(values).collect())
 }

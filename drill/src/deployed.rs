@@ -1,9 +1,11 @@
 //! A deployed orchestrator: a stack of `infra/orchestrator.yaml`, and what can be asked of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::aws::Aws;
 use crate::deploy::{Deployment, deploy};
@@ -18,6 +20,12 @@ use crate::tools::{FUNCTIONS, Tools};
 
 /// Where the orchestrator's template stands in the project.
 const TEMPLATE: &str = "infra/orchestrator.yaml";
+/// How long after an alarm the execution may take to start.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// How often it is asked whether one has started; one that is to be stopped may be short.
+const START_POLL: Duration = Duration::from_millis(20);
+/// How often a run is looked at.
+const END_POLL: Duration = Duration::from_millis(100);
 /// How many lines of a function's log are kept.
 const LOG_LINES: u32 = 10_000;
 
@@ -193,6 +201,40 @@ impl Deployed {
     /// Those of [`execution::list`].
     pub async fn executions(&self) -> Result<Vec<Execution>> {
         execution::list(&self.aws, self.output("StateMachineArn")?).await
+    }
+
+    /// Waits for an execution that is not among the known ones, by ARN, and answers its ARN.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] when none starts.
+    pub async fn await_start(&self, known: &BTreeSet<String>) -> Result<String> {
+        let deadline = Instant::now() + START_LIMIT;
+        while Instant::now() < deadline {
+            let executions = self.executions().await?;
+            if let Some(started) = executions.into_iter().find(|execution| !known.contains(&execution.arn)) {
+                return Ok(started.arn);
+            }
+            tokio::time::sleep(START_POLL).await;
+        }
+        Err(Error::TimedOut { what: "the start of an execution".to_owned(), limit: START_LIMIT })
+    }
+
+    /// Waits for an execution's end; `tell` hears in which state it is meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] when it does not end.
+    pub async fn await_end(&self, arn: &str, limit: Duration, tell: impl Fn(&str)) -> Result<Execution> {
+        let deadline = Instant::now() + limit;
+        while Instant::now() < deadline {
+            let execution = execution::describe(&self.aws, arn).await?;
+            if execution.has_ended() {
+                return Ok(execution);
+            }
+            let history = execution::history(&self.aws, arn).await?;
+            tell(&history.iter().rev().find_map(|event| event.state.clone()).unwrap_or_default());
+            tokio::time::sleep(END_POLL).await;
+        }
+        Err(Error::TimedOut { what: format!("the end of {arn}"), limit })
     }
 
     /// Its ledger, as its own Region has it.

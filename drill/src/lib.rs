@@ -22,6 +22,7 @@ pub mod progress;
 pub mod question;
 #[cfg(test)]
 mod recorded;
+pub mod reference;
 pub mod report;
 pub mod runner;
 pub mod scenarios;

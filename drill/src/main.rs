@@ -9,16 +9,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use cli::Cli;
+use cli::{Cli, Day};
 use drill::chaos::schedule::Schedule;
 use drill::chaos::{self, hits};
+use drill::deployed::Deployed;
+use drill::emulator::LocalAws;
 use drill::process::interrupted;
 use drill::progress::Progress;
 use drill::report::{self, Report};
-use drill::runner::{self, Played};
-use drill::scenarios::Scenario;
+use drill::reference::Estate;
+use drill::runner::{self, Left, Played};
 use drill::stage::Stage;
-use drill::tools::{Tools, build_functions, ensure_tools};
+use drill::tools::{Tools, build_functions, build_workload_functions, ensure_tools};
 use drill::{Error, Result};
 use serde_json::{Value, json};
 
@@ -70,14 +72,14 @@ struct Outcomes {
     reports: Vec<Report>,
     /// Scenarios that did not get as far as a verdict, with the reason.
     broken: Vec<Value>,
-    /// The stage of the last scenario.
-    stage: Option<Stage>,
+    /// What the last scenario left running.
+    left: Option<Left>,
 }
 
-async fn drill(cli: &Cli, scenarios: &[&'static dyn Scenario], progress: &Progress) -> ExitCode {
+async fn drill(cli: &Cli, scenarios: &[Day], progress: &Progress) -> ExitCode {
     let seed = cli.first_seed();
     progress.line(format!("seed {seed}"));
-    let tools = match prepare(progress).await {
+    let tools = match prepare(scenarios, progress).await {
         Ok(tools) => tools,
         Err(error) => {
             progress.line(format!("error: {}", chain(&error)));
@@ -97,15 +99,18 @@ async fn drill(cli: &Cli, scenarios: &[&'static dyn Scenario], progress: &Progre
     finish(cli, outcomes, progress).await
 }
 
-async fn prepare(progress: &Progress) -> Result<Tools> {
+async fn prepare(scenarios: &[Day], progress: &Progress) -> Result<Tools> {
     let tools = ensure_tools(progress).await?;
     build_functions(&tools, progress).await?;
+    if scenarios.iter().any(|day| matches!(day, Day::Workload(_))) {
+        build_workload_functions(&tools, progress).await?;
+    }
     Ok(tools)
 }
 
 async fn play_one(
     cli: &Cli,
-    scenario: &'static dyn Scenario,
+    scenario: Day,
     seed: u64,
     tools: &Tools,
     outcomes: &mut Outcomes,
@@ -113,15 +118,18 @@ async fn play_one(
 ) {
     progress.line(format!("\n{}  seed {seed}\n  {}\n  {}\n", scenario.name(), scenario.does(), scenario.expects()));
     // The stage before is stopped first: each has the machine to itself.
-    outcomes.stage = None;
-    let played = in_time(scenario.name(), runner::play(tools, scenario, seed, progress)).await;
+    outcomes.left = None;
+    let played = match scenario {
+        Day::Scenario(one) => in_time(one.name(), runner::play(tools, one, seed, progress)).await,
+        Day::Workload(one) => in_time(one.name(), runner::play_workload(tools, one, seed, progress)).await,
+    };
     outcomes.add(cli, (scenario.name(), seed), played, progress);
 }
 
 async fn play_chaos(cli: &Cli, seed: u64, tools: &Tools, outcomes: &mut Outcomes, progress: &Progress) {
     let schedule = Schedule::draw(seed);
     progress.line(format!("\n{}  seed {seed}\n{}\n", chaos::NAME, schedule.in_words()));
-    outcomes.stage = None;
+    outcomes.left = None;
     let played = in_time(chaos::NAME, runner::play_chaos(tools, &schedule, progress)).await;
     outcomes.add(cli, (chaos::NAME, seed), played, progress);
 }
@@ -135,10 +143,10 @@ async fn in_time(what: &str, playing: impl Future<Output = Result<Played>>) -> R
 impl Outcomes {
     fn add(&mut self, cli: &Cli, (name, seed): (&str, u64), played: Result<Played>, progress: &Progress) {
         match played {
-            Ok(Played { report, stage }) => {
+            Ok(Played { report, left }) => {
                 progress.line(report::text(&report, cli.style()));
                 self.reports.push(report);
-                self.stage = Some(stage);
+                self.left = Some(left);
             }
             Err(error) => {
                 let problem = chain(&error);
@@ -150,7 +158,7 @@ impl Outcomes {
 }
 
 async fn finish(cli: &Cli, outcomes: Outcomes, progress: &Progress) -> ExitCode {
-    let Outcomes { reports, broken, stage } = outcomes;
+    let Outcomes { reports, broken, left } = outcomes;
     if reports.len() + broken.len() > 1 {
         progress.line(report::summary(&reports, cli.style()));
         for outcome in &broken {
@@ -166,8 +174,11 @@ async fn finish(cli: &Cli, outcomes: Outcomes, progress: &Progress) -> ExitCode 
         let scenarios: Vec<Value> = reports.iter().map(to_value).chain(broken.iter().cloned()).collect();
         write_out(&format!("{:#}\n", json!({ "passed": passed, "scenarios": scenarios })));
     }
-    if let Some(stage) = stage.filter(|_| cli.keep) {
-        progress.line(looking_around(&stage));
+    if let Some(left) = left.filter(|_| cli.keep) {
+        progress.line(match &left {
+            Left::Stage(stage) => around_stage(stage),
+            Left::Estate(estate) => around_estate(estate),
+        });
         // Ctrl-C is the expected end here, so the verdict decides the exit status.
         if let Err(error) = interrupted().await {
             progress.line(format!("error: {}", chain(&error)));
@@ -181,34 +192,58 @@ async fn finish(cli: &Cli, outcomes: Outcomes, progress: &Progress) -> ExitCode 
 }
 
 /// What somebody needs who wants to look at what is running.
-fn looking_around(stage: &Stage) -> String {
-    let credentials = stage.local.emulator.credentials();
-    let mut text = format!(
-        "Everything is left running until Ctrl-C. To look around:\n\n\
-         export AWS_ENDPOINT_URL={}\n\
-         export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_REGION={}\n\n",
-        stage.local.emulator.endpoint(),
-        credentials.access_key_id,
-        credentials.secret_access_key,
-        stage.orchestrator().region(),
-    );
-    let mut row = |name: &str, value: &str| {
-        // Writing to a String cannot fail.
-        let _infallible = writeln!(text, "{name:<26}{value}");
-    };
-    row("gateway", stage.local.gateway.endpoint());
+fn around_stage(stage: &Stage) -> String {
+    let mut text = how_to_look(&stage.local, stage.orchestrator().region());
+    push_row(&mut text, "gateway", stage.local.gateway.endpoint());
     for (site, endpoint) in &stage.world.endpoints {
-        row(&format!("endpoint in {site}"), &endpoint.url());
+        push_row(&mut text, &format!("endpoint in {site}"), &endpoint.url());
     }
-    row("hosted zone", &stage.world.zone_id);
-    row("logs", &stage.run_dir.display().to_string());
+    push_row(&mut text, "hosted zone", &stage.world.zone_id);
+    push_row(&mut text, "logs", &stage.run_dir.display().to_string());
     for deployed in stage.orchestrators() {
-        row("orchestrator", &format!("{} in {}", deployed.place.plan, deployed.region()));
-        for (name, value) in &deployed.outputs {
-            row(name, value);
-        }
+        push_outputs(&mut text, deployed);
     }
     text
+}
+
+fn around_estate(estate: &Estate) -> String {
+    let mut text = how_to_look(&estate.local, estate.deployed.region());
+    push_row(&mut text, "gateway", estate.local.gateway.endpoint());
+    push_row(&mut text, "DNS", &estate.dns.address().to_string());
+    push_row(&mut text, "clients' port", &estate.doors.port().to_string());
+    push_row(&mut text, "logs", &estate.run_dir.display().to_string());
+    for (region, outputs) in &estate.outputs {
+        push_row(&mut text, estate.workload.name(), region);
+        for (name, value) in outputs {
+            push_row(&mut text, name, value);
+        }
+    }
+    push_outputs(&mut text, &estate.deployed);
+    text
+}
+
+fn how_to_look(local: &LocalAws, region: &str) -> String {
+    let credentials = local.emulator.credentials();
+    format!(
+        "Everything is left running until Ctrl-C. To look around:\n\n\
+         export AWS_ENDPOINT_URL={}\n\
+         export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_REGION={region}\n\n",
+        local.emulator.endpoint(),
+        credentials.access_key_id,
+        credentials.secret_access_key,
+    )
+}
+
+fn push_outputs(text: &mut String, deployed: &Deployed) {
+    push_row(text, "orchestrator", &format!("{} in {}", deployed.place.plan, deployed.region()));
+    for (name, value) in &deployed.outputs {
+        push_row(text, name, value);
+    }
+}
+
+fn push_row(text: &mut String, name: &str, value: &str) {
+    // Writing to a String cannot fail.
+    let _infallible = writeln!(text, "{name:<26}{value}");
 }
 
 fn to_value(report: &Report) -> Value {

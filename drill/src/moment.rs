@@ -46,6 +46,12 @@ impl Moment {
     pub fn plus(self, time: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
     }
+
+    /// The moment that much earlier.
+    #[must_use]
+    pub fn minus(self, time: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
+    }
 }
 
 impl From<SystemTime> for Moment {

@@ -11,6 +11,7 @@ use crate::chaos::hits::{Coverage, Struck};
 use crate::chaos::schedule::Kind;
 use crate::gateway::Call;
 use crate::moment::Moment;
+use crate::reference::{Clients, Course, Reference};
 use crate::stage::{Evidence, Note, Run};
 use crate::timeline::{Step, Timeline, timeline};
 use crate::verdict::{self, Check};
@@ -47,6 +48,9 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// Where the logs are.
     pub logs: PathBuf,
+    /// What the clients of a reference workload saw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clients: Option<Clients>,
     /// What became of the faults that were drawn from the seed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Struck>,
@@ -109,6 +113,31 @@ impl Report {
                 .collect(),
             checks,
             logs,
+            clients: None,
+            faults: Vec::new(),
+            replay: None,
+        }
+    }
+
+    /// The same for a reference workload.
+    #[must_use]
+    pub fn of_workload(
+        (workload, seed): (Reference, u64),
+        took: Duration,
+        (course, runs): (&Course, Vec<RunReport>),
+        checks: Vec<Check>,
+        logs: PathBuf,
+    ) -> Self {
+        Self {
+            scenario: workload.name().to_owned(),
+            seed,
+            passed: verdict::passed(&checks),
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            story: course.story.clone(),
+            runs,
+            checks,
+            logs,
+            clients: Some(Clients::of(course)),
             faults: Vec::new(),
             replay: None,
         }
@@ -116,7 +145,7 @@ impl Report {
 }
 
 impl RunReport {
-    fn new(run: &Run, calls: &[Call]) -> Self {
+    pub(crate) fn new(run: &Run, calls: &[Call]) -> Self {
         let output = &run.execution.output;
         let served_after = run.served_again.map(|at| at.since(run.begins));
         let moves = run.target.is_some();
@@ -183,6 +212,7 @@ pub fn text(report: &Report, style: Style) -> String {
     for run in &report.runs {
         push_run(&mut text, run, style);
     }
+    push_clients(&mut text, report, style);
     push_faults(&mut text, report, style);
     push_verdict(&mut text, report, style);
     text
@@ -239,6 +269,16 @@ fn push_step(text: &mut String, step: &Step, style: Style) {
         }
         None if calls.is_empty() => {}
         None => wrapped(text, &head, calls.iter().map(String::as_str), ", ", style),
+    }
+}
+
+/// What clients saw.
+fn push_clients(text: &mut String, report: &Report, style: Style) {
+    if let Some(clients) = &report.clients {
+        push(text, &format!("\n{}", style.paint(Paint::Strong, "What the client saw")));
+        for line in clients.lines() {
+            words(text, "  ", &line, style);
+        }
     }
 }
 

@@ -6,22 +6,33 @@ use crate::chaos::schedule::Schedule;
 use crate::chaos::{self, course, hits, judge};
 use crate::error::Result;
 use crate::progress::Progress;
+use crate::reference::{self, Estate, Reference};
 use crate::report::Report;
 use crate::scenarios::Scenario;
 use crate::stage::{Evidence, Stage};
 use crate::staging::Staging;
 use crate::tools::Tools;
+use crate::verdict;
 
 /// How long a scenario may take in all; each of its waits is bounded by itself too.
 pub const SCENARIO_LIMIT: Duration = Duration::from_mins(8);
 
-/// A scenario's outcome, and the stage as it was left.
+/// A scenario's outcome, and everything as it was left.
 #[derive(Debug)]
 pub struct Played {
     /// The report.
     pub report: Report,
-    /// The stage; everything on it stops when it is dropped.
-    pub stage: Stage,
+    /// What was left running; it stops when it is dropped.
+    pub left: Left,
+}
+
+/// What a scenario leaves running.
+#[derive(Debug)]
+pub enum Left {
+    /// The drill's own world.
+    Stage(Box<Stage>),
+    /// A reference workload.
+    Estate(Box<Estate>),
 }
 
 /// Sets the stage, plays the scenario and judges what is left. Tools and functions have to be there.
@@ -64,6 +75,30 @@ pub async fn play_chaos(tools: &Tools, schedule: &Schedule, progress: &Progress)
     Ok(finished(stage, report).await)
 }
 
+/// Deploys a reference workload, plays its game day and judges what came of it. Tools and functions have to be there,
+/// those of the workloads, too.
+///
+/// # Errors
+/// Those of [`play`].
+pub async fn play_workload(tools: &Tools, workload: Reference, seed: u64, progress: &Progress) -> Result<Played> {
+    let began = Instant::now();
+    let estate = Estate::set_up(tools, workload, seed, progress).await?;
+    let played = async {
+        let course = reference::play(&estate, seed).await?;
+        let checks = reference::judge(&estate, &course).await?;
+        let runs = estate.run_reports(&course).await?;
+        Ok((course, checks, runs))
+    };
+    let played: Result<_> = played.await;
+    if !matches!(&played, Ok((_, checks, _)) if verdict::passed(checks)) {
+        estate.save_logs().await;
+    }
+    let (course, checks, runs) = played?;
+    let logs = estate.run_dir.clone();
+    let report = Report::of_workload((workload, seed), began.elapsed(), (&course, runs), checks, logs);
+    Ok(Played { report, left: Left::Estate(Box::new(estate)) })
+}
+
 /// What somebody needs who has to find out why it got no further.
 async fn or_logs<T>(stage: &Stage, played: Result<T>) -> Result<T> {
     if played.is_err() {
@@ -77,7 +112,7 @@ async fn finished(stage: Stage, report: Report) -> Played {
     if !report.passed {
         stage.save_logs().await;
     }
-    Played { report, stage }
+    Played { report, left: Left::Stage(Box::new(stage)) }
 }
 
 async fn play_on(stage: &mut Stage, scenario: &dyn Scenario) -> Result<Evidence> {

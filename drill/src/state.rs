@@ -135,7 +135,7 @@ impl WorldState {
     /// [`Error::Aws`] when a call fails, [`Error::Unexpected`] when an answer is not understood.
     pub async fn read(aws: &Aws, gateway: &Gateway, view: View<'_>) -> Result<Self> {
         let workload = view.workload;
-        let mut state = Self { workload, members: read_members(aws, workload).await?, ..Self::default() };
+        let mut state = Self { workload, members: read_members(aws, Site::Standby.region(), workload.name()).await?, ..Self::default() };
         for site in &view.staging.sites {
             state.security_groups.insert(*site, read_security_groups(aws, workload, *site).await?);
             state.services.extend(read_services(aws, workload, *site).await?);
@@ -213,9 +213,12 @@ fn limits_of(target: &ScalableTarget, cluster: &str, site: Site) -> Option<(Stri
     Some((site.service_key(service), limits))
 }
 
-async fn read_members(aws: &Aws, workload: Workload) -> Result<BTreeMap<String, bool>> {
-    let region = Site::Standby.region();
-    let name = [("GlobalClusterIdentifier", workload.name())];
+/// The clusters of a global database, by ARN, and whether each is its writer.
+///
+/// # Errors
+/// [`Error::Aws`] when the call fails, [`Error::Unexpected`] when the answer is not understood.
+pub(crate) async fn read_members(aws: &Aws, region: &str, global_cluster: &str) -> Result<BTreeMap<String, bool>> {
+    let name = [("GlobalClusterIdentifier", global_cluster)];
     let xml = aws.query("rds", region, "DescribeGlobalClusters", &name).await?;
     members_in(&xml)
 }

@@ -22,6 +22,8 @@ const PYTHONS: [&str; 7] = ["python3", "python3.14", "python3.13", "python3.12",
 const STAMP: &str = "complete";
 /// The four functions' packages.
 pub(crate) const FUNCTIONS: [&str; 4] = ["promote-aurora", "scale-ecs", "shift-dns", "health-probe"];
+/// The packages of the reference workloads' functions.
+const WORKLOAD_FUNCTIONS: [&str; 3] = ["payment-processor", "replicate-queue", "replicate-parameters"];
 /// Held while the functions are built, and shared by whoever needs them to stay as they are.
 const BUILD_LOCK: &str = "build.lock";
 /// How long an installation may take; some 200 MB are downloaded.
@@ -161,8 +163,21 @@ async fn install(tools: &Tools, interpreter: &str, environment: &Path, task: &Ta
 ///
 /// [`Error::Command`] when a function does not compile, [`Error::TimedOut`] when it takes too long.
 pub async fn build_functions(tools: &Tools, progress: &Progress) -> Result<()> {
-    let task = progress.task("building the functions");
-    let outcome = build(tools, &task).await;
+    build(tools, "building the functions", &FUNCTIONS, progress).await
+}
+
+/// Builds the reference workloads' functions in the same way.
+///
+/// # Errors
+///
+/// Those of [`build_functions`].
+pub async fn build_workload_functions(tools: &Tools, progress: &Progress) -> Result<()> {
+    build(tools, "building the workloads' functions", &WORKLOAD_FUNCTIONS, progress).await
+}
+
+async fn build(tools: &Tools, doing: &str, packages: &[&str], progress: &Progress) -> Result<()> {
+    let task = progress.task(doing);
+    let outcome = build_packages(tools, packages, &task).await;
     match &outcome {
         Ok(()) => task.done("target/lambda"),
         Err(_) => task.failed("see below"),
@@ -170,12 +185,12 @@ pub async fn build_functions(tools: &Tools, progress: &Progress) -> Result<()> {
     outcome
 }
 
-async fn build(tools: &Tools, task: &Task) -> Result<()> {
+async fn build_packages(tools: &Tools, packages: &[&str], task: &Task) -> Result<()> {
     let _lock = lock(&tools.drill_dir.join(BUILD_LOCK), task, File::try_lock).await?;
     ChildCommand::new(&tools.python, tools.program("cargo-lambda"), tools.drill_dir.join("build.log"))
         // `cargo lambda` reads the project's settings only when told where they are.
         .args(["lambda", "build", "--global", "cargo-lambda.toml"])
-        .args(FUNCTIONS.iter().flat_map(|function| ["--package", function]))
+        .args(packages.iter().flat_map(|package| ["--package", *package]))
         .directory(&tools.workspace)
         .env("PATH", tools.search_path())
         // The template looks for the functions there, whatever the caller has set.

@@ -96,3 +96,97 @@ async fn status(stream: TcpStream, host: &str, path: &str) -> Option<u16> {
         _ended = connection => exchange.await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn endpoint(protocol: Protocol) -> Endpoint {
+        let name = Some("api.example.net".to_owned());
+        Endpoint { name, address: None, protocol, interval: Duration::from_secs(10), threshold: 3 }
+    }
+
+    fn http() -> Endpoint {
+        endpoint(Protocol::Http { path: "/health".to_owned() })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_look_is_at_once_and_the_status_changes_with_the_third_failure_in_a_row() {
+        let passes = Arc::new(AtomicBool::new(false));
+        let looks = Arc::new(AtomicUsize::new(0));
+        let (answer, counted) = (Arc::clone(&passes), Arc::clone(&looks));
+        let checker = Checker::start(http(), move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            std::future::ready(answer.load(Ordering::SeqCst))
+        });
+        let healthy = Progress::default();
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        assert_eq!(looks.load(Ordering::SeqCst), 2);
+        assert_eq!(checker.progress(), healthy.after(false, 3).after(false, 3));
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(looks.load(Ordering::SeqCst), 3);
+        assert_ne!(checker.progress().after(true, 3), healthy, "it changed");
+        passes.store(true, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(checker.progress(), healthy);
+        drop(checker);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(looks.load(Ordering::SeqCst), 6, "a dropped checker looks no more");
+    }
+
+    /// Answers one request with `answer` and returns what was asked.
+    async fn answering(answer: &'static str) -> (SocketAddr, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = tokio::spawn(async move {
+            let (mut stream, _peer) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8(request).unwrap()
+        });
+        (address, asked)
+    }
+
+    #[tokio::test]
+    async fn an_http_endpoint_passes_with_a_status_of_2xx_or_3xx_and_is_asked_by_its_name() {
+        for (answer, expected) in [
+            ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", true),
+            ("HTTP/1.1 399 Odd\r\ncontent-length: 0\r\n\r\n", true),
+            ("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n", true),
+            ("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n", false),
+            ("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n", false),
+            ("", false),
+        ] {
+            let (address, asked) = answering(answer).await;
+            assert_eq!(look(&http(), address).await, expected, "{answer}");
+            let asked = asked.await.unwrap();
+            assert!(asked.starts_with("GET /health HTTP/1.1\r\n"), "{asked}");
+            assert!(asked.contains("host: api.example.net\r\n"), "{asked}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tcp_endpoint_passes_with_a_connection() {
+        let (address, _asked) = answering("").await;
+        assert!(look(&endpoint(Protocol::Tcp), address).await);
+    }
+
+    #[tokio::test]
+    async fn nobody_there_fails_and_so_does_an_endpoint_that_accepts_and_says_nothing() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        assert!(!look(&http(), address).await);
+        drop(listener);
+        assert!(!look(&http(), address).await);
+        assert!(!look(&endpoint(Protocol::Tcp), address).await);
+    }
+}

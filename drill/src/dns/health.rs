@@ -12,7 +12,7 @@ use std::time::Duration;
 use form_urlencoded::Serializer;
 use roxmltree::Node;
 
-use super::zone::{DNS_REGION, MOST_PAGES, document, is, is_true, normal, texts};
+use super::zone::{DNS_REGION, MOST_PAGES, document, is, normal, texts};
 use crate::aws::{Aws, xml_text};
 use crate::error::{Error, Result};
 
@@ -155,20 +155,21 @@ fn health_check(node: Node<'_, '_>) -> Result<HealthCheck> {
         "TCP" => Kind::Endpoint(endpoint(&id, node, Protocol::Tcp, 443)?),
         "CALCULATED" => Kind::Calculated {
             children: texts(node, "ChildHealthCheck").map(str::to_owned).collect(),
-            threshold: number(&id, "HealthThreshold", text("HealthThreshold"), 0)?,
+            threshold: parsed(&id, "HealthThreshold", text("HealthThreshold"), 0)?,
         },
         other => return Err(Error::Unexpected(format!("the health check {id} has the type {other}, unknown here"))),
     };
-    let flag = |name: &str| text(name).is_some_and(is_true);
-    Ok(HealthCheck { id, inverted: flag("Inverted"), disabled: flag("Disabled"), kind })
+    let inverted = parsed(&id, "Inverted", text("Inverted"), false)?;
+    let disabled = parsed(&id, "Disabled", text("Disabled"), false)?;
+    Ok(HealthCheck { id, inverted, disabled, kind })
 }
 
 fn endpoint(id: &str, node: Node<'_, '_>, protocol: Protocol, default_port: u16) -> Result<Endpoint> {
     let text = |name: &str| texts(node, name).next();
-    let port = number(id, "Port", text("Port"), default_port)?;
+    let port = parsed(id, "Port", text("Port"), default_port)?;
     let address = match text("IPAddress") {
         Some(ip) => {
-            let ip: IpAddr = number(id, "IPAddress", Some(ip), IpAddr::from([0, 0, 0, 0]))?;
+            let ip: IpAddr = parsed(id, "IPAddress", Some(ip), IpAddr::from([0, 0, 0, 0]))?;
             Some(SocketAddr::new(ip, port))
         }
         None => None,
@@ -177,8 +178,8 @@ fn endpoint(id: &str, node: Node<'_, '_>, protocol: Protocol, default_port: u16)
     if name.is_none() && address.is_none() {
         return Err(Error::Unexpected(format!("the health check {id} has neither a domain name nor an address")));
     }
-    let seconds = number(id, "RequestInterval", text("RequestInterval"), DEFAULT_REQUEST_INTERVAL_SECONDS)?;
-    let threshold = number(id, "FailureThreshold", text("FailureThreshold"), DEFAULT_FAILURE_THRESHOLD)?;
+    let seconds = parsed(id, "RequestInterval", text("RequestInterval"), DEFAULT_REQUEST_INTERVAL_SECONDS)?;
+    let threshold = parsed(id, "FailureThreshold", text("FailureThreshold"), DEFAULT_FAILURE_THRESHOLD)?;
     Ok(Endpoint { name, address, protocol, interval: Duration::from_secs(seconds.max(1)), threshold })
 }
 
@@ -201,4 +202,162 @@ fn checked(checks: BTreeMap<String, HealthCheck>) -> Result<BTreeMap<String, Hea
         }
     }
     Ok(checks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(progress: Progress, looks: &[bool]) -> Progress {
+        looks.iter().fold(progress, |progress, passed| progress.after(*passed, 3))
+    }
+
+    fn passing(looks: &[bool]) -> bool {
+        after(Progress::default(), looks).passing
+    }
+
+    #[test]
+    fn a_status_changes_after_as_many_looks_in_a_row_as_the_threshold_says_and_not_sooner() {
+        assert!(passing(&[]), "a new check");
+        assert!(passing(&[false, false]));
+        assert!(!passing(&[false, false, false]));
+        assert!(passing(&[false, false, true, false, false]), "not in a row");
+        assert!(!passing(&[false, false, false, true, true]));
+        assert!(passing(&[false, false, false, true, true, true]));
+        assert!(!passing(&[false, false, false, true, true, false, true, true]));
+    }
+
+    #[test]
+    fn a_threshold_of_one_follows_every_look() {
+        let failed = Progress::default().after(false, 1);
+        assert!(!failed.passing);
+        assert!(failed.after(true, 1).passing);
+    }
+
+    fn element(id: &str, config: &str) -> String {
+        format!(
+            "<HealthCheck><Id>{id}</Id><CallerReference>r</CallerReference><HealthCheckVersion>1</HealthCheckVersion>\
+             <HealthCheckConfig>{config}</HealthCheckConfig></HealthCheck>"
+        )
+    }
+
+    fn read(elements: &[String]) -> Result<BTreeMap<String, HealthCheck>> {
+        let checks = page(&format!("<R><HealthChecks>{}</HealthChecks></R>", elements.concat()))?;
+        checked(checks.into_iter().map(|check| (check.id.clone(), check)).collect())
+    }
+
+    const HTTPS: &str = "<Type>HTTPS</Type><Port>443</Port><FullyQualifiedDomainName>API.example.net.\
+                         </FullyQualifiedDomainName><ResourcePath>/health</ResourcePath>\
+                         <RequestInterval>10</RequestInterval><FailureThreshold>2</FailureThreshold>";
+
+    fn calculated(threshold: usize, children: &[&str]) -> String {
+        let children: Vec<String> =
+            children.iter().map(|child| format!("<ChildHealthCheck>{child}</ChildHealthCheck>")).collect();
+        format!(
+            "<Type>CALCULATED</Type><HealthThreshold>{threshold}</HealthThreshold>\
+             <ChildHealthChecks>{}</ChildHealthChecks>",
+            children.concat()
+        )
+    }
+
+    #[test]
+    fn an_endpoints_check_is_read_with_everything_that_a_look_needs() {
+        let checks = read(&[element("h-1", HTTPS)]).unwrap();
+        let endpoint = Endpoint {
+            name: Some("api.example.net".to_owned()),
+            address: None,
+            protocol: Protocol::Http { path: "/health".to_owned() },
+            interval: Duration::from_secs(10),
+            threshold: 2,
+        };
+        let kind = Kind::Endpoint(endpoint);
+        assert_eq!(checks["h-1"], HealthCheck { id: "h-1".to_owned(), inverted: false, disabled: false, kind });
+    }
+
+    #[test]
+    fn what_is_not_given_is_what_the_api_says() {
+        let tcp = "<IPAddress>127.0.0.1</IPAddress><Port>5432</Port><Type>TCP</Type>";
+        let checks = read(&[element("h-1", tcp)]).unwrap();
+        let endpoint = Endpoint {
+            name: None,
+            address: Some(SocketAddr::from(([127, 0, 0, 1], 5432))),
+            protocol: Protocol::Tcp,
+            interval: Duration::from_secs(30),
+            threshold: 3,
+        };
+        assert_eq!(checks["h-1"].kind, Kind::Endpoint(endpoint));
+    }
+
+    #[test]
+    fn checks_that_cannot_be_modelled_are_refused() {
+        let name = "<FullyQualifiedDomainName>a.example.net</FullyQualifiedDomainName>";
+        for (config, expected) in [
+            (format!("<Type>CLOUDWATCH_METRIC</Type>{name}"), "has the type CLOUDWATCH_METRIC"),
+            (format!("<Type>HTTPS_STR_MATCH</Type>{name}"), "has the type HTTPS_STR_MATCH"),
+            ("<Type>HTTPS</Type>".to_owned(), "has neither a domain name nor an address"),
+            (
+                format!("<Type>HTTPS</Type>{name}<RequestInterval>soon</RequestInterval>"),
+                "has the RequestInterval soon",
+            ),
+            (format!("{HTTPS}<Inverted>True</Inverted>"), "has the Inverted True"),
+            (calculated(1, &["h-2"]), "has the child \"h-2\", which is not there"),
+            (calculated(1, &[""]), "has the child \"\", which is not there"),
+        ] {
+            let error = read(&[element("h-1", &config)]).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        let error = read(&[element("h-1", &calculated(0, &[])), element("h-2", &calculated(1, &["h-1"]))]).unwrap_err();
+        assert!(error.to_string().contains("the child \"h-1\", which is calculated itself"), "{error}");
+    }
+
+    /// Whether "c" is healthy while the checks in `failing` fail.
+    fn healthy(elements: &[String], failing: &[&str]) -> bool {
+        let checks = read(elements).unwrap();
+        let failed = Progress { passing: false, against: 0 };
+        is_healthy("c", &checks, &|id| failing.contains(&id).then_some(failed))
+    }
+
+    #[test]
+    fn an_inverted_check_is_unhealthy_until_its_endpoint_fails() {
+        let inverted = [element("c", &format!("{HTTPS}<Inverted>true</Inverted>"))];
+        assert!(!healthy(&inverted, &[]), "also while there is not enough data");
+        assert!(healthy(&inverted, &["c"]));
+        let plain = [element("c", &format!("{HTTPS}<Inverted>false</Inverted>"))];
+        assert!(healthy(&plain, &[]));
+        assert!(!healthy(&plain, &["c"]));
+    }
+
+    #[test]
+    fn a_disabled_check_is_healthy_and_an_inverted_one_unhealthy_whatever_its_endpoint_does() {
+        let disabled = format!("{HTTPS}<Disabled>true</Disabled>");
+        assert!(healthy(&[element("c", &disabled)], &["c"]));
+        assert!(!healthy(&[element("c", &format!("{disabled}<Inverted>true</Inverted>"))], &["c"]));
+    }
+
+    #[test]
+    fn a_calculated_check_is_healthy_while_enough_of_its_children_are() {
+        let elements = |threshold: usize, more: &str| {
+            let config = format!("{}{more}", calculated(threshold, &["a", "b"]));
+            [element("a", HTTPS), element("b", &format!("{HTTPS}<Inverted>true</Inverted>")), element("c", &config)]
+        };
+        // "b" is inverted: it is healthy while it fails.
+        for (threshold, failing, expected) in [
+            (2, &["b"][..], true),
+            (2, &[], false),
+            (2, &["a", "b"], false),
+            (1, &[], true),
+            (1, &["a"], false),
+            (0, &["a"], true),
+            (3, &["b"], false),
+        ] {
+            assert_eq!(healthy(&elements(threshold, ""), failing), expected, "{threshold} {failing:?}");
+            let inverted = elements(threshold, "<Inverted>true</Inverted>");
+            assert_eq!(healthy(&inverted, failing), !expected, "inverted: {threshold} {failing:?}");
+        }
+    }
+
+    #[test]
+    fn a_check_that_is_not_there_takes_no_record_set_away() {
+        assert!(healthy(&[element("a", HTTPS)], &["a"]));
+    }
 }

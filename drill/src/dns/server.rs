@@ -293,3 +293,180 @@ fn wire_record(record: &Record) -> Option<WireRecord> {
     };
     Some(WireRecord::from_rdata(name(&record.name)?, record.ttl_seconds, data))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::super::testing::{ControlPlane, Names, a_record};
+    use super::super::{Outside, Resolver};
+    use super::*;
+
+    const IRELAND: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+    const FRANKFURT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+
+    fn alias(role: &str, target: &str, rest: &str) -> String {
+        format!(
+            "<ResourceRecordSet><Name>app.example.com.</Name><Type>A</Type><SetIdentifier>{role}</SetIdentifier>\
+             <Failover>{role}</Failover><AliasTarget><HostedZoneId>Z2OTHER</HostedZoneId><DNSName>{target}</DNSName>\
+             <EvaluateTargetHealth>true</EvaluateTargetHealth></AliasTarget>{rest}</ResourceRecordSet>"
+        )
+    }
+
+    fn pair(rest_of_primary: &str) -> String {
+        alias("PRIMARY", "lb-ireland.example.net", rest_of_primary)
+            + &alias("SECONDARY", "lb-frankfurt.example.net", "")
+    }
+
+    fn load_balancers() -> Arc<Names> {
+        let names = Names::default();
+        names.0.lock().unwrap().insert("lb-ireland.example.net", (IRELAND, true));
+        names.0.lock().unwrap().insert("lb-frankfurt.example.net", (FRANKFURT, true));
+        Arc::new(names)
+    }
+
+    async fn start(control_plane: &ControlPlane, names: &Arc<Names>, port: u16) -> Dns {
+        let outside: Arc<dyn Outside> = names.clone();
+        Dns::start(control_plane.aws(), ControlPlane::ZONE_ID, outside, port).await.unwrap()
+    }
+
+    /// What a client without a cache is answered.
+    async fn asked(dns: &Dns, name: &str) -> Result<Ipv4Addr> {
+        Resolver::new(dns.address()).unwrap().address(name).await
+    }
+
+    async fn until(what: &str, happened: impl Fn() -> bool) {
+        for _ in 0..600 {
+            if happened() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{what} did not happen");
+    }
+
+    fn addresses(dns: &Dns, name: &str) -> Vec<Vec<Ipv4Addr>> {
+        dns.changes(name).into_iter().map(|change| change.addresses).collect()
+    }
+
+    #[tokio::test]
+    async fn the_zones_names_are_answered_over_udp_and_others_are_not() {
+        let cname = "<ResourceRecordSet><Name>status.example.com.</Name><Type>CNAME</Type><TTL>300</TTL>\
+                     <ResourceRecords><ResourceRecord><Value>lb-ireland.example.net</Value></ResourceRecord>\
+                     </ResourceRecords></ResourceRecordSet>";
+        let sets = a_record("db.example.com", "192.0.2.10") + &pair("") + cname;
+        let control_plane = ControlPlane::start(&sets, "").await;
+        let dns = start(&control_plane, &load_balancers(), 1).await;
+        assert_eq!(asked(&dns, "db.example.com").await.unwrap(), Ipv4Addr::new(192, 0, 2, 10));
+        assert_eq!(asked(&dns, "APP.example.com.").await.unwrap(), IRELAND);
+        assert_eq!(asked(&dns, "status.example.com").await.unwrap(), IRELAND);
+        assert_eq!(asked(&dns, "lb-frankfurt.example.net").await.unwrap(), FRANKFURT);
+        let error = asked(&dns, "elsewhere.example.net").await.unwrap_err();
+        assert!(error.to_string().starts_with("looking elsewhere.example.net up: "), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_resolver_keeps_an_answer_for_its_ttl_while_the_server_answers_with_another_one() {
+        let control_plane = ControlPlane::start(&pair(""), "").await;
+        let names = load_balancers();
+        let dns = start(&control_plane, &names, 1).await;
+        let caching = Resolver::new(dns.address()).unwrap();
+        assert_eq!(caching.address("app.example.com").await.unwrap(), IRELAND);
+        names.0.lock().unwrap().insert("lb-ireland.example.net", (IRELAND, false));
+        assert_eq!(asked(&dns, "app.example.com").await.unwrap(), FRANKFURT);
+        assert_eq!(caching.address("app.example.com").await.unwrap(), IRELAND, "its TTL is 60 s");
+    }
+
+    #[tokio::test]
+    async fn a_resolver_asks_again_when_the_ttl_is_over() {
+        let short = a_record("app.example.com", "192.0.2.1").replace("<TTL>60", "<TTL>1");
+        let control_plane = ControlPlane::start(&short, "").await;
+        let dns = start(&control_plane, &load_balancers(), 1).await;
+        let caching = Resolver::new(dns.address()).unwrap();
+        assert_eq!(caching.address("app.example.com").await.unwrap(), Ipv4Addr::new(192, 0, 2, 1));
+        control_plane.set(&short.replace("192.0.2.1", "192.0.2.2"));
+        until("the change", || dns.changes("app.example.com").len() == 2).await;
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        assert_eq!(caching.address("app.example.com").await.unwrap(), Ipv4Addr::new(192, 0, 2, 2));
+    }
+
+    #[tokio::test]
+    async fn every_change_of_a_names_addresses_is_kept_whatever_it_came_from() {
+        let control_plane = ControlPlane::start(&pair(""), "").await;
+        let names = load_balancers();
+        let dns = start(&control_plane, &names, 1).await;
+        assert_eq!(addresses(&dns, "App.example.com."), [vec![IRELAND]]);
+        names.0.lock().unwrap().insert("lb-ireland.example.net", (IRELAND, false));
+        until("the failover", || dns.changes("app.example.com").len() == 2).await;
+        control_plane.set("");
+        until("the deletion", || dns.changes("app.example.com").len() == 3).await;
+        let changes = dns.changes("app.example.com");
+        assert!(changes.is_sorted_by_key(|change| change.at), "{changes:?}");
+        assert_eq!(addresses(&dns, "app.example.com"), [vec![IRELAND], vec![FRANKFURT], vec![]]);
+        assert_eq!(dns.changes("never.example.com"), []);
+    }
+
+    #[tokio::test]
+    async fn a_zone_that_cannot_be_read_is_answered_as_it_was() {
+        let control_plane = ControlPlane::start(&pair(""), "").await;
+        let names = load_balancers();
+        let dns = start(&control_plane, &names, 1).await;
+        control_plane.set("<not xml");
+        until("a failed reading", || dns.problem().is_some()).await;
+        names.0.lock().unwrap().insert("lb-ireland.example.net", (IRELAND, false));
+        assert_eq!(asked(&dns, "app.example.com").await.unwrap(), FRANKFURT);
+        until("the change", || dns.changes("app.example.com").len() == 2).await;
+    }
+
+    #[tokio::test]
+    async fn a_failed_health_check_of_a_name_that_dns_itself_finds_moves_the_record() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let looks = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&looks);
+        // Healthy once, then not.
+        let serving = tokio::spawn(async move {
+            loop {
+                let (mut stream, _peer) = listener.accept().await.unwrap();
+                let status = if counted.fetch_add(1, Ordering::SeqCst) == 0 { 200 } else { 503 };
+                let answer = format!("HTTP/1.1 {status} Status\r\ncontent-length: 0\r\n\r\n");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let check = "<HealthCheck><Id>h-1</Id><HealthCheckConfig><Type>HTTPS</Type><FullyQualifiedDomainName>\
+                     door.example.net</FullyQualifiedDomainName><ResourcePath>/health</ResourcePath><RequestInterval>1\
+                     </RequestInterval><FailureThreshold>2</FailureThreshold></HealthCheckConfig></HealthCheck>";
+        let control_plane = ControlPlane::start(&pair("<HealthCheckId>h-1</HealthCheckId>"), check).await;
+        let names = load_balancers();
+        names.0.lock().unwrap().insert("door.example.net", (Ipv4Addr::LOCALHOST, true));
+        let dns = start(&control_plane, &names, port).await;
+        assert_eq!(dns.check_is_healthy("h-1"), Some(true));
+        assert_eq!(dns.check_is_healthy("h-2"), None);
+        until("the failover", || dns.changes("app.example.com").len() == 2).await;
+        assert_eq!(dns.check_is_healthy("h-1"), Some(false));
+        assert_eq!(asked(&dns, "app.example.com").await.unwrap(), FRANKFURT);
+        assert!(looks.load(Ordering::SeqCst) >= 3);
+        serving.abort();
+    }
+
+    #[tokio::test]
+    async fn a_dropped_server_answers_no_more() {
+        let control_plane = ControlPlane::start(&pair(""), "").await;
+        let dns = start(&control_plane, &load_balancers(), 1).await;
+        let resolver = Resolver::new(dns.address()).unwrap();
+        drop(dns);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(resolver.address("app.example.com").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_zone_that_cannot_be_read_at_first_is_an_error() {
+        let control_plane = ControlPlane::start("<not xml", "").await;
+        let outside: Arc<dyn Outside> = load_balancers();
+        let error = Dns::start(control_plane.aws(), ControlPlane::ZONE_ID, outside, 1).await.unwrap_err();
+        assert!(matches!(error, Error::Unexpected(_)), "{error}");
+    }
+}

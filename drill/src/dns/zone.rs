@@ -105,7 +105,7 @@ pub(crate) fn page(xml: &str) -> Result<Page> {
     Ok(Page { sets, next })
 }
 
-/// None when it lacks what every record set has, or has a number that is none.
+/// None when it lacks what every record set has, or has a number or a boolean that is none.
 fn record_set(node: Node<'_, '_>) -> Option<RecordSet> {
     let text = |name: &str| texts(node, name).next();
     let routing = match text("Failover") {
@@ -120,7 +120,7 @@ fn record_set(node: Node<'_, '_>) -> Option<RecordSet> {
         Some(dns_name) => Data::Alias {
             zone_id: text("HostedZoneId").unwrap_or_default().to_owned(),
             dns_name: dns_name.to_owned(),
-            evaluate_target_health: text("EvaluateTargetHealth").is_some_and(is_true),
+            evaluate_target_health: text("EvaluateTargetHealth")?.parse().ok()?,
         },
         None => Data::Values(texts(node, "Value").map(str::to_owned).collect()),
     };
@@ -159,11 +159,6 @@ pub(super) fn texts<'a>(node: Node<'a, '_>, name: &str) -> impl Iterator<Item = 
 
 pub(super) fn is(node: &Node<'_, '_>, name: &str) -> bool {
     node.is_element() && node.tag_name().name() == name
-}
-
-/// The emulator writes some of its booleans as Python does.
-pub(super) fn is_true(text: &str) -> bool {
-    text.eq_ignore_ascii_case("true")
 }
 
 /// A name as it is compared: in lower case, without the dot at the end.
@@ -209,7 +204,7 @@ mod tests {
 
     #[test]
     fn an_alias_has_no_ttl_and_says_whether_its_targets_health_counts() {
-        for (written, expected) in [("true", true), ("True", true), ("false", false)] {
+        for (written, expected) in [("true", true), ("false", false)] {
             let alias = format!(
                 "<ResourceRecordSet><Name>app.example.com.</Name><Type>A</Type><AliasTarget><HostedZoneId>Z2\
                  </HostedZoneId><DNSName>lb.example.net</DNSName><EvaluateTargetHealth>{written}</EvaluateTargetHealth>\

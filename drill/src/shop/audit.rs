@@ -95,22 +95,24 @@ mod tests {
     use super::*;
     use crate::moment::Moment;
 
-    const FIRST: (&str, &str) = ("us-east-1", "2026-01-01T00:00:00.000Z");
-    const SECOND: (&str, &str) = ("us-west-2", "2026-01-01T00:01:00.000Z");
-    const THIRD: (&str, &str) = ("us-west-2", "2026-01-01T00:02:00.000Z");
+    type RegionAndTime = (&'static str, &'static str);
 
-    fn answer((region, time): (&str, &str)) -> Acknowledgement {
+    const FIRST: RegionAndTime = ("us-east-1", "2026-01-01T00:00:00.000Z");
+    const SECOND: RegionAndTime = ("us-west-2", "2026-01-01T00:01:00.000Z");
+    const THIRD: RegionAndTime = ("us-west-2", "2026-01-01T00:02:00.000Z");
+
+    fn answer((region, time): RegionAndTime) -> Acknowledgement {
         let charge = Charge { region: region.to_owned(), time: time.to_owned() };
         Acknowledgement { at: Moment::from_millis(0), charge, repeated: false }
     }
 
-    fn stored(id: &str, amount: &str, (region, time): (&str, &str)) -> Stored {
+    fn stored(id: &str, amount: &str, (region, time): RegionAndTime) -> Stored {
         let [transaction_id, amount, region, time] = [id, amount, region, time].map(str::to_owned);
         Stored { transaction_id, amount, region, time }
     }
 
     /// The audit of one payment "t" of 12.50 with these answers.
-    fn audited(answers: &[(&str, &str)], kept: &[Stored]) -> Audit {
+    fn audited(answers: &[RegionAndTime], kept: &[Stored]) -> Audit {
         let mut answers = answers.iter().map(|charge| answer(*charge));
         let payment = Payment {
             transaction_id: "t".to_owned(),
@@ -161,7 +163,7 @@ mod tests {
 
     #[test]
     fn different_charges_of_one_payment_are_doubled_wherever_they_show() {
-        let cases: [(&str, &[(&str, &str)], &[(&str, &str)]); 5] = [
+        let cases: [(&str, &[RegionAndTime], &[RegionAndTime]); 5] = [
             ("the first charge survived beside the answered second one", &[FIRST, SECOND], &[FIRST]),
             ("the store has two", &[FIRST], &[FIRST, SECOND]),
             ("the store has another one than the only one answered", &[FIRST], &[SECOND]),

@@ -157,8 +157,8 @@ mod tests {
         Moment::from_millis(millis)
     }
 
-    fn answered(region: &str) -> Result<Answered, Failure> {
-        Ok(Answered { charge: Charge { region: region.to_owned(), time: "t".to_owned() }, repeated: false })
+    fn answered(region: &str) -> Answered {
+        Answered { charge: Charge { region: region.to_owned(), time: "t".to_owned() }, repeated: false }
     }
 
     fn places(orders: &[Order]) -> Vec<usize> {
@@ -188,14 +188,14 @@ mod tests {
         let ids: Vec<String> = ledger.payments.iter().map(|payment| payment.transaction_id.clone()).collect();
         let first = ledger.due(at(1));
         assert_eq!(places(&first), [10]);
-        ledger.done(10, answered("eu-west-1"), at(2));
+        ledger.done(10, Ok(answered("eu-west-1")), at(2));
         let mut resent = Vec::new();
         for tick in 11..14 {
             let due = ledger.due(at(3));
             assert_eq!(due[0].place, tick, "the new payment comes first");
             assert!(due.len() <= 1 + RESENT_AT_A_TICK);
             for order in due {
-                ledger.done(order.place, answered("eu-west-1"), at(4));
+                ledger.done(order.place, Ok(answered("eu-west-1")), at(4));
                 resent.extend((order.place < 10).then_some(order.transaction_id));
             }
         }
@@ -207,7 +207,7 @@ mod tests {
     fn a_failure_stops_the_resending_until_the_next_acknowledgement() {
         let mut ledger = refused(20);
         let _new = ledger.due(at(0));
-        ledger.done(20, answered("eu-west-1"), at(0));
+        ledger.done(20, Ok(answered("eu-west-1")), at(0));
         let due = ledger.due(at(0));
         assert_eq!(due.len(), 1 + RESENT_AT_A_TICK);
         for order in due {
@@ -239,15 +239,15 @@ mod tests {
         assert_eq!(ledger.due(at(0)), [], "one is under way");
         ledger.done(0, Err(Failure::Refused), at(0));
         assert_eq!(places(&ledger.due(at(0))), [1]);
-        ledger.done(1, answered("eu-west-1"), at(0));
+        ledger.done(1, Ok(answered("eu-west-1")), at(0));
         let rest = ledger.due(at(0));
         assert_eq!(places(&rest), [2, 3, 4, 5]);
         for order in rest {
-            ledger.done(order.place, answered("eu-west-1"), at(0));
+            ledger.done(order.place, Ok(answered("eu-west-1")), at(0));
         }
         let last = ledger.due(at(0));
         assert_eq!(places(&last), [0], "what failed again comes after the others");
-        ledger.done(0, answered("eu-west-1"), at(0));
+        ledger.done(0, Ok(answered("eu-west-1")), at(0));
         assert!(ledger.is_settled());
         assert_eq!(ledger.due(at(0)), []);
     }
@@ -257,16 +257,16 @@ mod tests {
         let mut ledger = Ledger::new(1);
         for place in 0..3 {
             let _new = ledger.due(at(0));
-            ledger.done(place, answered("us-east-1"), at(i64::try_from(place).unwrap() * 100));
+            ledger.done(place, Ok(answered("us-east-1")), at(i64::try_from(place).unwrap() * 100));
         }
         ledger.close();
         assert_eq!(ledger.send_again(at(100)), 2);
         assert_eq!(places(&ledger.due(at(300))), [1, 2]);
-        ledger.done(1, answered("us-west-2"), at(310));
+        ledger.done(1, Ok(answered("us-west-2")), at(310));
         ledger.done(2, Err(Failure::TimedOut), at(320));
         assert!(!ledger.is_settled());
         assert_eq!(places(&ledger.due(at(330))), [2]);
-        ledger.done(2, answered("us-west-2"), at(340));
+        ledger.done(2, Ok(answered("us-west-2")), at(340));
         assert!(ledger.is_settled());
         let payments = ledger.takings(at(400)).payments;
         let regions = |place: usize| {

@@ -12,12 +12,8 @@ use crate::moment::Moment;
 use crate::progress::Task;
 use crate::world::Site;
 
-/// How long after an alarm the execution may take to start.
-const START_LIMIT: Duration = Duration::from_secs(20);
 /// How long a run may take.
 const RUN_LIMIT: Duration = Duration::from_secs(120);
-/// How often a run is looked at.
-const POLL: Duration = Duration::from_millis(100);
 /// How often a run is looked at that is to be stopped in a state that may be short.
 const STOP_POLL: Duration = Duration::from_millis(20);
 /// How the names of executions begin that the product starts for an alarm.
@@ -208,34 +204,19 @@ impl Stage {
 
     async fn await_start(&self, task: &Task) -> Result<String> {
         let desk = self.desk();
-        let deadline = tokio::time::Instant::now() + START_LIMIT;
         task.update("waiting for the execution to start");
-        while tokio::time::Instant::now() < deadline {
-            let executions = desk.deployed.executions().await?;
-            if let Some(started) = executions.into_iter().find(|execution| !desk.known.contains(&execution.arn)) {
-                return Ok(started.arn);
-            }
-            tokio::time::sleep(STOP_POLL).await;
-        }
-        Err(Error::TimedOut { what: "the start of an execution".to_owned(), limit: START_LIMIT })
+        desk.deployed.await_start(&desk.known).await
     }
 
     async fn await_end(&self, arn: &str, task: &Task) -> Result<Execution> {
-        let deadline = tokio::time::Instant::now() + RUN_LIMIT;
-        while tokio::time::Instant::now() < deadline {
-            let execution = execution::describe(&self.aws(), arn).await?;
-            if execution.has_ended() {
-                // The watcher's last look may have been just before the last change.
-                self.watcher().look().await;
-                return Ok(execution);
-            }
-            let history = execution::history(&self.aws(), arn).await?;
-            let state = history.iter().rev().find_map(|event| event.state.clone()).unwrap_or_default();
+        let tell = |state: &str| {
             let served = self.watcher().served_from().map_or("nowhere".to_owned(), |site| site.to_string());
             task.update(format!("{state}; clients are served from {served}"));
-            tokio::time::sleep(POLL).await;
-        }
-        Err(Error::TimedOut { what: format!("the end of {arn}"), limit: RUN_LIMIT })
+        };
+        let execution = self.orchestrator().await_end(arn, RUN_LIMIT, tell).await?;
+        // The watcher's last look may have been just before the last change.
+        self.watcher().look().await;
+        Ok(execution)
     }
 }
 

@@ -60,7 +60,13 @@ pub fn unanswered(evidence: &Evidence, service: &str) -> Check {
 /// No call of a function was refused for want of a permission.
 #[must_use]
 pub fn nothing_denied(evidence: &Evidence) -> Check {
-    let denied = evidence.calls.iter().filter_map(|call| match &call.outcome {
+    none_denied(&evidence.calls)
+}
+
+/// None of these calls was refused for want of a permission.
+#[must_use]
+pub fn none_denied(calls: &[Call]) -> Check {
+    let denied = calls.iter().filter_map(|call| match &call.outcome {
         Outcome::Error { status: 403, code } => {
             Some(format!("{} by {} ({code})", call.iam_action, function_of(call).unwrap_or("?")))
         }

@@ -153,17 +153,25 @@ impl World {
 /// # Errors
 /// [`Error::Aws`](crate::Error::Aws) when the emulator refuses it.
 pub async fn publish_lag(aws: &Aws, workload: Workload, site: Site, lag_ms: u64) -> Result<Moment> {
-    let (cluster, value) = (workload.cluster_id(site), lag_ms.to_string());
+    publish_lag_of(aws, site.region(), &workload.cluster_id(site), lag_ms).await
+}
+
+/// The same for any cluster.
+///
+/// # Errors
+/// [`Error::Aws`](crate::Error::Aws) when the emulator refuses it.
+pub async fn publish_lag_of(aws: &Aws, region: &str, cluster: &str, lag_ms: u64) -> Result<Moment> {
+    let value = lag_ms.to_string();
     let datum = |name: &str| format!("MetricData.member.1.{name}");
     let parameters = [
         ("Namespace".to_owned(), "AWS/RDS"),
         (datum("MetricName"), "AuroraGlobalDBReplicationLag"),
         (datum("Dimensions.member.1.Name"), "DBClusterIdentifier"),
-        (datum("Dimensions.member.1.Value"), &cluster),
+        (datum("Dimensions.member.1.Value"), cluster),
         (datum("Value"), &value),
         (datum("Unit"), "Milliseconds"),
     ];
     let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    aws.query("monitoring", site.region(), "PutMetricData", &parameters).await?;
+    aws.query("monitoring", region, "PutMetricData", &parameters).await?;
     Ok(Moment::now())
 }

@@ -1,0 +1,323 @@
+//! Front doors: where the names lead that AWS gives to load balancers, APIs, buckets and accelerators.
+//!
+//! Each name has an address of its own on loopback, all with one port, and behind it an HTTP proxy to what the emulator
+//! serves under a path. A lost Region's doors hang up. TLS is left out: what is HTTPS on port 443 in AWS is HTTP on the
+//! doors' port here.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::header::HeaderName;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+use super::application::Application;
+use super::dials::{Dialled, choose};
+use crate::aws::Aws;
+use crate::dns::Outside;
+use crate::error::{Error, Result};
+use crate::gateway::Gateway;
+use crate::moment::Moment;
+
+/// How long what is behind a door may take; a payment function gives up after 30 s at the latest.
+const ANSWER_LIMIT: Duration = Duration::from_secs(35);
+/// The largest request that is let in, in bytes; payments have a few hundred.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// Pause after a connection could not be accepted, which happens when descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// A port that is free at one of the addresses may be taken at another; then another one is tried.
+const PORT_ATTEMPTS: u32 = 20;
+/// The doors' addresses are 127.88.0.1 and on: loopback, but nobody's usual choice.
+const NETWORK: [u8; 3] = [127, 88, 0];
+/// Headers that are about one connection, not about the request.
+const HOP_BY_HOP: [&str; 4] = ["connection", "host", "keep-alive", "transfer-encoding"];
+
+/// What stands behind a door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// What the emulator serves under this path.
+    Path(String),
+    /// The application that the drill plays.
+    Application(Application),
+    /// Other doors, by name: an accelerator's endpoint groups, with their ARNs.
+    Groups(Vec<(String, String)>),
+}
+
+/// A door that is to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plate {
+    /// The DNS name, in lower case and without a dot at its end.
+    pub name: String,
+    /// The Region with which it is lost; none for what stands in no Region.
+    pub region: Option<String>,
+    /// What is behind it.
+    pub behind: Behind,
+}
+
+/// The doors. They are shut when dropped.
+#[derive(Debug)]
+pub struct Doors {
+    port: u16,
+    house: Arc<House>,
+    accepting: Vec<AbortHandle>,
+}
+
+#[derive(Debug)]
+struct House {
+    doors: BTreeMap<String, (Ipv4Addr, Plate)>,
+    lost: Mutex<BTreeMap<String, Moment>>,
+    /// To which Region accelerators sent their clients, each time that it was another one.
+    routed: Mutex<Vec<(Moment, String)>>,
+    /// The emulator, without a slash at its end.
+    emulator: String,
+    aws: Aws,
+    gateway: Gateway,
+    http: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// Ends the request's connection without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the door hangs up")]
+struct HangUp;
+
+type Answer = std::result::Result<Response<Full<Bytes>>, HangUp>;
+
+impl Doors {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when no port is free at all of their addresses.
+    pub async fn open(emulator: &str, aws: Aws, gateway: Gateway, plates: Vec<Plate>) -> Result<Self> {
+        let doors: BTreeMap<String, (Ipv4Addr, Plate)> = plates
+            .into_iter()
+            .zip(1..)
+            .map(|(plate, number)| {
+                let [first, second, third] = NETWORK;
+                (plate.name.clone(), (Ipv4Addr::new(first, second, third, number), plate))
+            })
+            .collect();
+        let addresses: Vec<Ipv4Addr> = doors.values().map(|(address, _)| *address).collect();
+        let (port, listeners) = listen(&addresses).await?;
+        let house = Arc::new(House {
+            doors,
+            lost: Mutex::new(BTreeMap::new()),
+            routed: Mutex::new(Vec::new()),
+            emulator: emulator.to_owned(),
+            aws,
+            gateway,
+            http: Client::builder(TokioExecutor::new()).build_http(),
+        });
+        let names = house.doors.keys().cloned().collect::<Vec<_>>();
+        let accepting = names
+            .into_iter()
+            .zip(listeners)
+            .map(|(name, listener)| tokio::spawn(accept(listener, name, Arc::clone(&house))).abort_handle())
+            .collect();
+        Ok(Self { port, house, accepting })
+    }
+
+    /// The port of all of them.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A URL behind a door, for those who do not ask the drill's DNS.
+    ///
+    /// # Errors
+    /// [`Error::Unexpected`] when there is no such door.
+    pub fn url(&self, name: &str, path: &str) -> Result<String> {
+        let address = self.outside().address(name);
+        let address = address.ok_or_else(|| Error::Unexpected(format!("there is no front door for {name}")))?;
+        Ok(format!("http://{address}:{}{path}", self.port))
+    }
+
+    /// What DNS has to know of them.
+    #[must_use]
+    pub fn outside(&self) -> Arc<dyn Outside> {
+        Arc::clone(&self.house) as Arc<dyn Outside>
+    }
+
+    /// The Region of the door at an address.
+    #[must_use]
+    pub fn region_at(&self, address: Ipv4Addr) -> Option<&str> {
+        let door = self.house.doors.values().find(|(own, _)| *own == address);
+        door.and_then(|(_, plate)| plate.region.as_deref())
+    }
+
+    /// To which Region accelerators sent their clients, each time that it was another one.
+    #[must_use]
+    pub fn routed(&self) -> Vec<(Moment, String)> {
+        self.house.routed().clone()
+    }
+
+    /// Loses a Region.
+    pub fn lose(&self, region: &str) {
+        self.house.lost().insert(region.to_owned(), Moment::now());
+    }
+
+    /// Brings it back.
+    pub fn restore(&self, region: &str) {
+        self.house.lost().remove(region);
+    }
+}
+
+impl Drop for Doors {
+    fn drop(&mut self) {
+        for accepting in &self.accepting {
+            accepting.abort();
+        }
+    }
+}
+
+impl Outside for House {
+    fn address(&self, name: &str) -> Option<Ipv4Addr> {
+        self.doors.get(&name.trim_end_matches('.').to_ascii_lowercase()).map(|(address, _)| *address)
+    }
+
+    /// What Route 53 knows of a load balancer's targets. A lost Region says nothing new of its own, so what was healthy
+    /// stays so: the slower case, in which names move only when the orchestrator moves them.
+    fn is_healthy(&self, name: &str) -> bool {
+        self.address(name).is_some()
+    }
+}
+
+impl House {
+    fn lost(&self) -> MutexGuard<'_, BTreeMap<String, Moment>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_lost(&self, region: Option<&str>) -> bool {
+        region.is_some_and(|region| self.lost().contains_key(region))
+    }
+
+    fn routed(&self) -> MutexGuard<'_, Vec<(Moment, String)>> {
+        self.routed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_route(&self, plate: &Plate) {
+        let region = plate.region.clone().unwrap_or_default();
+        let mut routed = self.routed();
+        if routed.last().is_none_or(|(_, last)| *last != region) {
+            routed.push((Moment::now(), region));
+        }
+    }
+
+    async fn answer(&self, name: &str, request: Request<Incoming>) -> Answer {
+        let Some((_, plate)) = self.doors.get(name) else { return Err(HangUp) };
+        let plate = match &plate.behind {
+            Behind::Groups(groups) => {
+                let group = self.group(groups).ok_or(HangUp)?;
+                self.note_route(group);
+                group
+            }
+            Behind::Path(_) | Behind::Application(_) => plate,
+        };
+        if self.is_lost(plate.region.as_deref()) {
+            return Err(HangUp);
+        }
+        let answer = match &plate.behind {
+            Behind::Path(prefix) => self.forward(prefix, request).await,
+            Behind::Application(application) => self.ask(application, request).await,
+            Behind::Groups(_) => return Err(HangUp),
+        };
+        // The Region may have been lost while it was working on the answer; then nobody gets that.
+        if self.is_lost(plate.region.as_deref()) { Err(HangUp) } else { Ok(answer.unwrap_or_else(bad_gateway)) }
+    }
+
+    /// The door to which an accelerator sends its clients now.
+    fn group(&self, groups: &[(String, String)]) -> Option<&Plate> {
+        let dials = self.gateway.endpoint_groups();
+        let (lost, now) = (self.lost().clone(), Moment::now());
+        let each: Vec<Dialled> = groups
+            .iter()
+            .map(|(name, arn)| {
+                let region = self.doors.get(name).and_then(|(_, plate)| plate.region.clone()).unwrap_or_default();
+                let dial = dials.iter().find(|group| group.arn == *arn).map_or(0.0, |group| group.dial);
+                Dialled { name: name.clone(), dial, lost_for: lost.get(&region).map(|since| now.since(*since)) }
+            })
+            .collect();
+        self.doors.get(choose(&each)?).map(|(_, plate)| plate)
+    }
+
+    async fn forward(&self, prefix: &str, request: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+        let (parts, body) = request.into_parts();
+        let body = Limited::new(body, MAX_BODY_BYTES).collect().await.ok()?.to_bytes();
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut forwarded = Request::builder().method(parts.method).uri(format!("{}{prefix}{path}", self.emulator));
+        for (name, value) in parts.headers.iter().filter(|(name, _)| is_end_to_end(name)) {
+            forwarded = forwarded.header(name, value);
+        }
+        let forwarded = forwarded.body(Full::new(body)).ok()?;
+        let answered = tokio::time::timeout(ANSWER_LIMIT, self.http.request(forwarded)).await.ok()?.ok()?;
+        let (mut parts, body) = answered.into_parts();
+        parts.headers.remove(http::header::TRANSFER_ENCODING);
+        let body = tokio::time::timeout(ANSWER_LIMIT, body.collect()).await.ok()?.ok()?.to_bytes();
+        Some(Response::from_parts(parts, Full::new(body)))
+    }
+
+    /// What the drill's own application answers.
+    async fn ask(&self, application: &Application, request: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+        let (parts, body) = request.into_parts();
+        let body = Limited::new(body, MAX_BODY_BYTES).collect().await.ok()?.to_bytes();
+        let answered = application.answer(&self.aws, &parts.method, parts.uri.path(), &body);
+        tokio::time::timeout(ANSWER_LIMIT, answered).await.ok()
+    }
+}
+
+fn is_end_to_end(name: &HeaderName) -> bool {
+    !HOP_BY_HOP.contains(&name.as_str())
+}
+
+fn bad_gateway() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(b"{\"message\":\"nothing answers behind the door\"}")));
+    *response.status_mut() = StatusCode::BAD_GATEWAY;
+    response
+}
+
+/// Listeners at all of the addresses, with one port.
+async fn listen(addresses: &[Ipv4Addr]) -> Result<(u16, Vec<TcpListener>)> {
+    let mut last = std::io::Error::other("there are no doors");
+    for _attempt in 0..PORT_ATTEMPTS {
+        match listen_at_one_port(addresses).await {
+            Ok(listening) => return Ok(listening),
+            Err(error) => last = error,
+        }
+    }
+    Err(Error::io("opening the front doors")(last))
+}
+
+async fn listen_at_one_port(addresses: &[Ipv4Addr]) -> std::io::Result<(u16, Vec<TcpListener>)> {
+    let (mut port, mut listeners) = (0, Vec::new());
+    for address in addresses {
+        let listener = TcpListener::bind(SocketAddr::from((*address, port))).await?;
+        port = listener.local_addr()?.port();
+        listeners.push(listener);
+    }
+    Ok((port, listeners))
+}
+
+async fn accept(listener: TcpListener, name: String, house: Arc<House>) {
+    loop {
+        let Ok((stream, _peer)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let (name, house) = (name.clone(), Arc::clone(&house));
+        tokio::spawn(async move {
+            let service = service_fn(|request| house.answer(&name, request));
+            // A connection's end is the client's business.
+            let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}

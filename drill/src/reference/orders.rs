@@ -1,0 +1,164 @@
+//! What the drill does to a workload, and the runs that the orchestrator makes of it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::course::Move;
+use super::{Course, Estate};
+use crate::error::{Error, Result};
+use crate::execution::{self, Execution};
+use crate::gateway::{Rule, RuleId};
+use crate::moment::Moment;
+use crate::report::RunReport;
+use crate::stage::Run;
+use crate::tools::CALLS_FILE;
+use crate::world::Site;
+
+/// How long a run may take: the switch needs half a minute to be noticed.
+const RUN_LIMIT: Duration = Duration::from_mins(4);
+/// The lag that Aurora publishes for the cluster that does not write, in milliseconds.
+pub(super) const LAG_MS: u64 = 300;
+
+/// One run of the state machine.
+#[derive(Clone, Debug)]
+pub struct Ordered {
+    /// What it is, in words.
+    pub label: String,
+    /// When the Region was lost, or the order given.
+    pub begins: Moment,
+    /// When the alarm went off, or the order was given.
+    pub ordered: Moment,
+    /// The execution at its end.
+    pub execution: Execution,
+}
+
+impl Estate {
+    /// Loses a Region: its front doors hang up, and no AWS API answers there.
+    pub fn lose(&self, region: &str) -> RuleId {
+        self.doors.lose(region);
+        self.local.gateway.add_rule(Rule::blackout(region))
+    }
+
+    /// Brings it back.
+    pub fn restore(&self, region: &str, blackout: RuleId) {
+        self.local.gateway.remove_rule(blackout);
+        self.doors.restore(region);
+    }
+
+    /// Publishes what Aurora would: the lag of the Region's cluster, which replicates from the other one.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when the emulator refuses it.
+    pub async fn publish_lag(&self, region: &str, lag_ms: u64) -> Result<()> {
+        if !self.workload.has_database() {
+            return Ok(());
+        }
+        let cluster = self.output(region, "ClusterArn")?;
+        let cluster = cluster.rsplit(':').next().unwrap_or(cluster);
+        crate::world::publish_lag_of(&self.aws(), region, cluster, lag_ms).await?;
+        Ok(())
+    }
+
+    /// Sets the alarm on the endpoint to ALARM, and waits for what the orchestrator makes of it.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] when it does not start a run, or the run does not end.
+    pub async fn fail_over(&self, begins: Moment, tell: impl Fn(&str)) -> Result<Ordered> {
+        let known = self.known().await?;
+        let ordered = Moment::now();
+        self.deployed.set_alarm(self.deployed.output("EndpointAlarmName")?, "ALARM").await?;
+        self.await_run("failing over", begins, ordered, &known, tell).await
+    }
+
+    /// Starts a run as a person does, and waits for its end.
+    ///
+    /// # Errors
+    /// Those of [`Estate::fail_over`].
+    pub async fn order(&self, label: &str, trigger: &Value, tell: impl Fn(&str)) -> Result<Ordered> {
+        let known = self.known().await?;
+        let name = format!("by-hand-{}", known.len() + 1);
+        let ordered = Moment::now();
+        let input = json!({ "plan": self.workload.name(), "trigger": trigger });
+        self.deployed.start(&name, &input.to_string()).await?;
+        self.await_run(label, ordered, ordered, &known, tell).await
+    }
+
+    async fn known(&self) -> Result<BTreeSet<String>> {
+        Ok(self.deployed.executions().await?.into_iter().map(|execution| execution.arn).collect())
+    }
+
+    async fn await_run(
+        &self,
+        label: &str,
+        begins: Moment,
+        ordered: Moment,
+        known: &BTreeSet<String>,
+        tell: impl Fn(&str),
+    ) -> Result<Ordered> {
+        let arn = self.deployed.await_start(known).await?;
+        let execution = self.deployed.await_end(&arn, RUN_LIMIT, tell).await?;
+        Ok(Ordered { label: label.to_owned(), begins, ordered, execution })
+    }
+
+    /// What the checks before a failover found, worst first: severity and words.
+    ///
+    /// # Errors
+    /// [`Error::Unexpected`] when the run did not get that far.
+    pub async fn preflight(&self, tell: impl Fn(&str)) -> Result<Vec<(String, String)>> {
+        let run = self.order("checking that a failover would work", &json!({ "kind": "preflight" }), tell).await?;
+        let findings = run.execution.output["findings"].as_array();
+        let findings = findings.ok_or_else(|| {
+            Error::Unexpected(format!("the preflight ended without findings: {:?}", run.execution))
+        })?;
+        let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+        Ok(findings
+            .iter()
+            .map(|finding| {
+                let words = ["check", "subject", "message"].map(|name| text(finding, name)).join(", ");
+                (text(finding, "severity"), words)
+            })
+            .collect())
+    }
+
+    /// The runs of a course, for the report.
+    ///
+    /// # Errors
+    /// [`Error::Aws`] when a history cannot be read.
+    pub async fn run_reports(&self, course: &Course) -> Result<Vec<RunReport>> {
+        let (calls, mut reports) = (self.local.gateway.calls(), Vec::new());
+        for Move { run: ordered, to, paid_there, .. } in &course.moves {
+            let home = to == self.workload.primary();
+            let run = Run {
+                label: ordered.label.clone(),
+                target: Some(if home { Site::Primary } else { Site::Standby }),
+                begins: ordered.begins,
+                ordered: ordered.ordered,
+                execution: ordered.execution.clone(),
+                history: execution::history(&self.aws(), &ordered.execution.arn).await?,
+                served_again: *paid_there,
+                lag_ms: if self.workload.has_database() { LAG_MS } else { 0 },
+                unplanned: !home,
+                answered: None,
+                told: Vec::new(),
+            };
+            reports.push(RunReport::new(&run, &calls));
+        }
+        Ok(reports)
+    }
+
+    /// Writes what the orchestrator's functions logged, the gateway's calls and the executions' histories beside the
+    /// emulator's log, for whoever has to find out what went wrong. Logs that cannot be written are no reason to stop.
+    pub async fn save_logs(&self) {
+        let mut files = self.deployed.logs().await;
+        files.insert(CALLS_FILE.to_owned(), serde_json::to_string_pretty(&self.local.gateway.calls()).unwrap_or_default());
+        for (name, text) in files {
+            let path = self.run_dir.join(name);
+            if let Err(error) = std::fs::write(&path, text) {
+                self.progress.line(format!("      could not write {}: {error}", path.display()));
+            }
+        }
+        self.progress.line(format!("      logs: {}", self.run_dir.display()));
+    }
+}
