@@ -155,37 +155,34 @@ fn health_check(node: Node<'_, '_>) -> Result<HealthCheck> {
         "TCP" => Kind::Endpoint(endpoint(&id, node, Protocol::Tcp, 443)?),
         "CALCULATED" => Kind::Calculated {
             children: texts(node, "ChildHealthCheck").map(str::to_owned).collect(),
-            threshold: parsed(&id, "HealthThreshold", text("HealthThreshold"), 0)?,
+            threshold: parsed(&id, node, "HealthThreshold")?.unwrap_or(0),
         },
         other => return Err(Error::Unexpected(format!("the health check {id} has the type {other}, unknown here"))),
     };
-    let inverted = parsed(&id, "Inverted", text("Inverted"), false)?;
-    let disabled = parsed(&id, "Disabled", text("Disabled"), false)?;
+    let inverted = parsed(&id, node, "Inverted")?.unwrap_or(false);
+    let disabled = parsed(&id, node, "Disabled")?.unwrap_or(false);
     Ok(HealthCheck { id, inverted, disabled, kind })
 }
 
 fn endpoint(id: &str, node: Node<'_, '_>, protocol: Protocol, default_port: u16) -> Result<Endpoint> {
     let text = |name: &str| texts(node, name).next();
-    let port = parsed(id, "Port", text("Port"), default_port)?;
-    let address = match text("IPAddress") {
-        Some(ip) => {
-            let ip: IpAddr = parsed(id, "IPAddress", Some(ip), IpAddr::from([0, 0, 0, 0]))?;
-            Some(SocketAddr::new(ip, port))
-        }
-        None => None,
-    };
+    let port = parsed(id, node, "Port")?.unwrap_or(default_port);
+    let address = parsed::<IpAddr>(id, node, "IPAddress")?.map(|ip| SocketAddr::new(ip, port));
     let name = text("FullyQualifiedDomainName").map(normal);
     if name.is_none() && address.is_none() {
         return Err(Error::Unexpected(format!("the health check {id} has neither a domain name nor an address")));
     }
-    let seconds = parsed(id, "RequestInterval", text("RequestInterval"), DEFAULT_REQUEST_INTERVAL_SECONDS)?;
-    let threshold = parsed(id, "FailureThreshold", text("FailureThreshold"), DEFAULT_FAILURE_THRESHOLD)?;
+    let seconds = parsed(id, node, "RequestInterval")?.unwrap_or(DEFAULT_REQUEST_INTERVAL_SECONDS);
+    let threshold = parsed(id, node, "FailureThreshold")?.unwrap_or(DEFAULT_FAILURE_THRESHOLD);
     Ok(Endpoint { name, address, protocol, interval: Duration::from_secs(seconds.max(1)), threshold })
 }
 
-fn number<T: FromStr>(id: &str, element: &str, text: Option<&str>, default: T) -> Result<T> {
-    let Some(text) = text else { return Ok(default) };
-    text.parse().map_err(|_invalid| Error::Unexpected(format!("the health check {id} has the {element} {text}")))
+/// What the element says; none when there is no such element.
+fn parsed<T: FromStr>(id: &str, node: Node<'_, '_>, name: &str) -> Result<Option<T>> {
+    let Some(text) = texts(node, name).next() else { return Ok(None) };
+    let value =
+        text.parse().map_err(|_invalid| Error::Unexpected(format!("the health check {id} has the {name} {text}")));
+    value.map(Some)
 }
 
 /// Children have to be there, and none is calculated itself (HealthCheckConfig, `ChildHealthChecks`).
