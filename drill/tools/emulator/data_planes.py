@@ -43,13 +43,17 @@ def create_load_balancer(logical_id, properties, stack_name):
     alb._lbs[network_arn] = balancer
     for store in (alb._tags, alb._lb_attrs):
         store[network_arn] = store.pop(arn)
-    return network_arn, {
-        **attributes,
-        "Arn": network_arn,
-        "LoadBalancerArn": network_arn,
-        "DNSName": balancer["DNSName"],
-        "LoadBalancerFullName": attributes["LoadBalancerFullName"].replace("app/", "net/", 1),
-    }
+    return network_arn, named({**attributes, "DNSName": balancer["DNSName"]}, network_arn)
+
+
+def update_load_balancer(physical_id, *arguments):
+    arn, attributes = emulated_update(physical_id, *arguments)
+    return arn, named(attributes, arn)
+
+
+def named(attributes, arn):
+    """The attributes that an ARN gives."""
+    return {**attributes, "Arn": arn, "LoadBalancerArn": arn, "LoadBalancerFullName": arn.split(":loadbalancer/")[1]}
 
 
 def registering(make_target_group):
@@ -57,10 +61,10 @@ def registering(make_target_group):
 
     def make(*arguments):
         arn, attributes = make_target_group(*arguments)
-        named = [properties.get("Targets") or [] for properties in arguments if isinstance(properties, dict)]
-        for call, targets in ((alb._deregister_targets, named[:-1]), (alb._register_targets, named[-1:])):
+        *before, after = [properties.get("Targets") or [] for properties in arguments if isinstance(properties, dict)]
+        for call, targets in ((alb._deregister_targets, sum(before, [])), (alb._register_targets, after)):
             parameters = {"TargetGroupArn": arn}
-            for number, target in enumerate((target for some in targets for target in some), start=1):
+            for number, target in enumerate(targets, start=1):
                 for name, value in target.items():
                     parameters[f"Targets.member.{number}.{name}"] = text(value)
             answer(call(parameters))
@@ -74,12 +78,12 @@ def condition_value(key, context):
 
 
 def correct():
-    global emulated_condition_value, emulated_create, emulated_extract_region
+    global emulated_condition_value, emulated_create, emulated_extract_region, emulated_update
     emulated_extract_region = replace(router, "extract_region", extract_region)
     emulated_condition_value = replace(iam_evaluator, "_resolve_condition_key", condition_value)
     handlers = provisioners._RESOURCE_HANDLERS
-    emulated_create = handlers[LOAD_BALANCER]["create"]
-    handlers[LOAD_BALANCER]["create"] = create_load_balancer
+    emulated_create, emulated_update = (handlers[LOAD_BALANCER][made] for made in ("create", "update"))
+    handlers[LOAD_BALANCER].update(create=create_load_balancer, update=update_load_balancer)
     for made in ("create", "update"):
         handlers[TARGET_GROUP][made] = registering(handlers[TARGET_GROUP][made])
 
