@@ -54,14 +54,16 @@ pub fn allowed_actions(template: &Value, role: &str) -> BTreeSet<String> {
     statements(template, role).iter().flat_map(|statement| strings(&statement["Action"])).collect()
 }
 
-/// The statements of a role's policies, those that a condition adds included.
+/// The statements of a role's policies, policies and statements that a condition adds included.
 #[must_use]
 pub fn statements(template: &Value, role: &str) -> Vec<Value> {
     let policies = template["Resources"][role]["Properties"]["Policies"].as_array().cloned().unwrap_or_default();
+    let when_it_holds = |value: Value| value.pointer("/If/1").cloned().unwrap_or(value);
     policies
-        .iter()
+        .into_iter()
+        .map(when_it_holds)
         .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().cloned().unwrap_or_default())
-        .map(|statement| statement.pointer("/If/1").cloned().unwrap_or(statement))
+        .map(when_it_holds)
         .collect()
 }
 

@@ -95,7 +95,7 @@ fn the_alarms_that_the_function_lets_start_a_look_are_those_that_reach_it() {
         .map(|(name, _)| name.clone())
         .collect();
     let variables = &properties("HealthProbeFunction")["Environment"]["Variables"];
-    let known = references(variables["TRIGGER_ALARM_ARNS"]["Sub"].as_str().expect("a list of ARNs"));
+    let known = references(variables["TRIGGER_ALARM_ARNS"]["If"][1]["Sub"].as_str().expect("a list of ARNs"));
     assert_eq!(known, reaching.iter().map(|name| format!("{name}.Arn")).collect());
     assert_eq!(reaching, ENDPOINT.into_iter().chain(AURORA).map(str::to_owned).collect());
 }

@@ -33,13 +33,14 @@ const PARAMETERS: [(&str, &str); 18] = [
     ("Names", "orders\",\"quotes"),
 ];
 
-/// A `!Sub`, with or without values of its own; `all` says which way an `!If` on the services goes.
+/// A `!Sub`, with or without values of its own; `all` says which way an `!If` on the services goes. The plan has all parts.
 fn resolve(value: &Value, all: bool) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Object(_) => {
             if let Some(branches) = value["If"].as_array() {
-                return resolve(&branches[if all { 1 } else { 2 }], all);
+                let holds = all || branches[0] != "AllEcsServices";
+                return resolve(&branches[if holds { 1 } else { 2 }], all);
             }
             let sub = &value["Sub"];
             let (mut text, own) = match sub.as_array() {

@@ -110,6 +110,12 @@ pub(crate) fn holds(scope: &dyn Scope, expression: &Value) -> Result<bool, Strin
             let [left, right] = arguments(name, argument)?;
             Ok(as_text(&present(scope, left)?)? == as_text(&present(scope, right)?)?)
         }
+        // Of rules: whether all of a list are this one text.
+        "Fn::EachMemberEquals" => {
+            let [items, text] = arguments(name, argument)?;
+            let text = as_text(&present(scope, text)?)?;
+            list(&present(scope, items)?).iter().try_fold(true, |all, item| Ok(all & (as_text(item)? == text)))
+        }
         "Fn::Not" => {
             let [inner] = arguments(name, argument)?;
             Ok(!holds(scope, inner)?)

@@ -55,7 +55,26 @@ impl Nested {
         }
         merge_globals(&mut template);
         let children = RefCell::new(BTreeMap::new());
-        Ok(Self { file, prefix, region: region.to_owned(), template, parameters, children })
+        let nested = Self { file, prefix, region: region.to_owned(), template, parameters, children };
+        nested.check_rules()?;
+        Ok(nested)
+    }
+
+    /// `Rules`: what CloudFormation refuses to deploy, with the reasons that it gives.
+    fn check_rules(&self) -> Result<(), String> {
+        let mut broken = Vec::new();
+        for (name, rule) in self.template["Rules"].as_object().into_iter().flatten() {
+            if !rule.get("RuleCondition").map_or(Ok(true), |condition| holds(self, condition))? {
+                continue;
+            }
+            for assertion in rule["Assertions"].as_array().into_iter().flatten() {
+                if !holds(self, &assertion["Assert"])? {
+                    let reason = assertion["AssertDescription"].as_str().unwrap_or_default();
+                    broken.push(format!("{name}: {reason}"));
+                }
+            }
+        }
+        if broken.is_empty() { Ok(()) } else { Err(format!("{}: {}", self.file.display(), broken.join(" "))) }
     }
 
     fn exists(&self, declaration: &Value) -> Result<bool, String> {

@@ -57,3 +57,64 @@ fn both_stacks_of_a_plan_take_the_same_region_for_its_home_and_watch_it_first() 
         assert_eq!(variable("WATCHED_CLUSTERS"), "eu-central-1=trading-eu-central-1,eu-west-1=trading-eu-west-1");
     }
 }
+
+/// The parameters that name what a composed plan consists of.
+const NAMES: [(&str, &str); 7] = [
+    ("GlobalClusterId", "trading"),
+    ("PrimaryClusterId", "trading-home"),
+    ("DrClusterId", "trading-standby"),
+    ("PrimaryEcsCluster", "ecs-home"),
+    ("DrEcsCluster", "ecs-standby"),
+    ("HostedZoneId", "Z0123456789ABC"),
+    ("RecordName", "app.example.com"),
+];
+
+fn named(all_but: &str) -> Deployment {
+    let template = project_root().join("infra/orchestrator.yaml");
+    let given = NAMES.into_iter().filter(|(name, _)| *name != all_but);
+    given.fold(Deployment::of_template(&template, STANDBY), |deployment, (name, value)| deployment.with(name, value))
+}
+
+#[test]
+fn a_composed_plan_is_refused_without_any_of_its_names_and_the_refusal_says_which() {
+    assert!(named("nothing").expand().is_ok());
+    for (name, _) in NAMES {
+        let refused = named(name).expand().expect_err("the name is missing");
+        assert!(refused.contains("Without PlanDocument") && refused.contains(&format!("needs {name}.")), "{refused}");
+    }
+}
+
+#[test]
+fn with_a_plan_document_each_part_is_named_whole_or_not_at_all() {
+    let bare = || Deployment::of_template(&project_root().join("infra/orchestrator.yaml"), STANDBY);
+    let document = |deployment: Deployment| deployment.with("PlanDocument", "{}").expand();
+    assert!(document(bare()).is_ok());
+    for (name, _) in NAMES {
+        let refused = document(named(name)).expect_err("the part is not whole");
+        assert!(refused.contains("A plan with ") && refused.contains(&format!("needs {name}.")), "{refused}");
+    }
+    // "More resources" add to a part that is there.
+    let more = [
+        ("MoreRdsArns", "GlobalClusterId"),
+        ("MoreClusters", "DrClusterId"),
+        ("MoreEcsArns", "DrEcsCluster"),
+        ("MoreEcsClusterArns", "PrimaryEcsCluster"),
+        ("MoreHostedZoneArns", "HostedZoneId"),
+        ("MoreRecordNames", "HostedZoneId"),
+    ];
+    for (name, missing) in more {
+        let refused = document(bare().with(name, "eu-north-1=more")).expect_err("there is no part to add to");
+        assert!(refused.contains("A plan with ") && !refused.contains("Without"), "{name}: {refused}");
+        assert!(document(named("nothing").with(name, "eu-north-1=more")).is_ok(), "{name}, with {missing}");
+    }
+}
+
+#[test]
+fn every_queue_of_the_orchestrator_is_encrypted() {
+    let stack = named("nothing").expand().expect("the template expands");
+    let queues = stack.all("AWS::SQS::Queue");
+    assert!(!queues.is_empty());
+    for queue in queues {
+        assert_eq!(queue.get("SqsManagedSseEnabled"), &Value::Bool(true), "{}", queue.path);
+    }
+}

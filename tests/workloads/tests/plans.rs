@@ -1,8 +1,10 @@
 //! The sample plans name what the workloads' stacks make, and the orchestrator's sample parameters name the same.
 #![allow(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
-use workloads::{ACCOUNT, Deployment, Role, Stack, WORKLOADS, project_root, template};
+use workloads::{ACCOUNT, Deployment, Role, Stack, WORKLOADS, project_root, template, texts};
 
 /// The workloads whose databases are promoted and whose traffic the switch moves.
 const PROMOTED: [&str; 2] = ["trading", "payments-alb"];
@@ -68,7 +70,9 @@ fn the_orchestrators_sample_parameters_are_those_of_the_plan() {
                 assert_eq!(cluster, format!("arn:aws:rds:{region}:{ACCOUNT}:cluster:{id}"));
             }
             if PROMOTED.contains(&workload) {
-                assert_eq!(endpoint, format!("https://{region}.{}/health", parameter("RecordName")));
+                let zone =
+                    endpoint.strip_prefix(&format!("https://{region}.")).and_then(|rest| rest.strip_suffix("/health"));
+                assert!(zone.is_some_and(|name| name.ends_with(".example.com")), "{workload}: {endpoint}");
             }
         }
         let switch = &plan["traffic"][0]["standby_object"];
@@ -94,5 +98,60 @@ fn the_orchestrators_template_takes_the_sample_parameters() {
         for (name, _) in declared.iter().filter(|(_, declaration)| declaration.get("Default").is_none()) {
             assert!(given.contains_key(name), "{workload}: {name} has no default");
         }
+    }
+}
+
+/// The orchestrator's stack for a workload, with its sample parameters.
+fn orchestrator(workload: &str, standby: &str) -> Stack {
+    let parameters = sample_parameters(workload);
+    let mut deployment = Deployment::of_template(&project_root().join("infra/orchestrator.yaml"), standby);
+    for (name, value) in parameters.as_object().expect("parameters") {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        deployment = deployment.with(name, &text);
+    }
+    deployment.expand().unwrap_or_else(|error| panic!("{workload}: {error}"))
+}
+
+#[test]
+fn an_orchestrator_may_do_nothing_with_what_its_plan_does_not_have() {
+    // The part of a plan, or the way of moving traffic, with the services whose actions only it needs.
+    let parts: [(&str, &[&str]); 6] = [
+        ("/aurora", &["rds", "cloudwatch:GetMetricData"]),
+        ("/ecs", &["ecs", "application-autoscaling", "servicequotas"]),
+        ("/traffic/0/failover_records", &["route53"]),
+        ("/traffic/0/standby_object", &["s3"]),
+        ("/traffic/0/routing_control", &["route53-recovery-cluster"]),
+        ("/traffic/0/traffic_dial", &["globalaccelerator"]),
+    ];
+    for (workload, _, standby) in WORKLOADS {
+        let (plan, stack) = (plan(workload), orchestrator(workload, standby));
+        let roles = stack.resources.iter().filter(|resource| resource.kind.starts_with("AWS::IAM::"));
+        let statements: Vec<&Value> = roles.flat_map(workloads::Resource::statements).collect();
+        let actions: BTreeSet<&str> = statements.iter().flat_map(|statement| texts(&statement["Action"])).collect();
+        for (part, services) in parts {
+            for service in services {
+                let has = actions.iter().any(|action| action == service || action.starts_with(&format!("{service}:")));
+                assert_eq!(has, plan.pointer(part).is_some(), "{workload}: {service} in the roles, {part} in the plan");
+            }
+        }
+        for statement in statements {
+            let empty = texts(statement).into_iter().find(|text| text.is_empty() || text.ends_with([':', '/']));
+            assert_eq!(empty, None, "{workload}: {statement} names nothing");
+        }
+    }
+}
+
+#[test]
+fn an_orchestrator_watches_no_database_that_its_plan_does_not_have() {
+    for (workload, _, standby) in WORKLOADS {
+        let (plan, stack) = (plan(workload), orchestrator(workload, standby));
+        let aurora = plan.get("aurora").is_some();
+        for alarm in ["RegionApiAlarm", "ReplicationLagAlarm", "RegionImpairedAlarm"] {
+            assert_eq!(stack.find(alarm).is_some(), aurora, "{workload}: {alarm}");
+        }
+        let variable = |name: &str| stack.at("HealthProbeFunction").text(&format!("Environment/Variables/{name}"));
+        assert_eq!(!variable("WATCHED_CLUSTERS").is_empty(), aurora, "{workload}");
+        assert_eq!(variable("TRIGGER_ALARM_ARNS").contains("ReplicationLagAlarm"), aurora, "{workload}");
+        assert!(variable("TRIGGER_ALARM_ARNS").contains("EndpointAlarm"), "{workload}");
     }
 }
