@@ -4,8 +4,9 @@
 //! ([`server::REFRESH_INTERVAL`]). Health is found out as Route 53 finds it out, by looking, in real time. Simpler than
 //! Route 53:
 //!
-//! - One checker looks for each health check, once per `RequestInterval`, instead of some sixteen of which 18 % decide.
-//!   So a failure is noticed `FailureThreshold` looks later, never sooner by another checker's phase.
+//! - One checker looks for each health check, once per `RequestInterval`. Route 53 has several in each of eight Regions and
+//!   counts an endpoint as healthy while more than 18 % of them do. So a failure is noticed here between
+//!   `FailureThreshold` - 1 and `FailureThreshold` intervals after it, depending on when the next look is.
 //! - Looks and clients use plain HTTP, and every name that leads out of the zone is reached at one port.
 //! - A changed record set is answered at the next reading, not up to 60 s later.
 //! - Of weighted records always the heaviest healthy one answers. Routing by latency, place and so on is refused, and so

@@ -394,6 +394,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_name_that_was_not_there_is_found_as_soon_as_it_is() {
+        let control_plane = ControlPlane::start("", "").await;
+        let dns = start(&control_plane, &load_balancers(), 1).await;
+        let caching = Resolver::new(dns.address()).unwrap();
+        assert!(caching.address("app.example.com").await.is_err());
+        control_plane.set(&pair(""));
+        until("the record", || dns.changes("app.example.com").len() == 1).await;
+        assert_eq!(caching.address("app.example.com").await.unwrap(), IRELAND);
+    }
+
+    #[tokio::test]
     async fn every_change_of_a_names_addresses_is_kept_whatever_it_came_from() {
         let control_plane = ControlPlane::start(&pair(""), "").await;
         let names = load_balancers();
