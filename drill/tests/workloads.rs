@@ -56,10 +56,18 @@ async fn start() -> (LocalAws, Aws) {
     let options = LocalAwsOptions { run_dir, seed: 1, wait_scale: 0.01 };
     let local = LocalAws::start(&tools, options, &progress).await.unwrap();
     let aws = local.emulator.aws();
-    aws.rest("s3", PRIMARY, "PUT", "/drill-test-templates", "", b"").await.unwrap();
+    create_bucket(&aws, PRIMARY, "drill-test-templates").await;
     let nested = include_bytes!("workload.yaml");
     aws.rest("s3", PRIMARY, "PUT", "/drill-test-templates/workload.yaml", "text/yaml", nested).await.unwrap();
     (local, aws)
+}
+
+async fn create_bucket(aws: &Aws, region: &str, name: &str) {
+    let xml = format!(
+        "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+         <LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+    );
+    aws.rest("s3", region, "PUT", &format!("/{name}"), "application/xml", xml.as_bytes()).await.unwrap();
 }
 
 /// What the stack in a Region is, once nothing is under way: its status, and its outputs.
@@ -321,7 +329,8 @@ async fn clients_that_sign_nothing_reach_each_regions_load_balancer_and_the_publ
         assert!(status == 200 && body.contains(&format!("in {region}")), "{status} {body}");
     }
 
-    aws.rest("s3", STANDBY, "PUT", "/drill-test-switch", "", b"").await.unwrap();
+    create_bucket(&aws, STANDBY, "drill-test-switch").await;
+    aws.rest("s3", STANDBY, "DELETE", "/drill-test-switch?publicAccessBlock", "", b"").await.unwrap();
     let statement = json!([
         { "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::drill-test-switch/failed-over" },
         {
