@@ -357,11 +357,45 @@ fn holds_attribute(balancer: &Resource, key: &str, value: &str) -> bool {
 
 // === Permissions and secrets =======================================================================================
 
-/// The lines of a template that allow everything, with the line above each.
+/// Whether it is `*`, or an ARN of which nothing but its service is said.
+fn is_only_a_wildcard(arn: &str) -> bool {
+    let plain = arn.replace("${AWS::", "${");
+    let resource = if plain == "*" { Some("*") } else { plain.splitn(6, ':').nth(5) };
+    resource.is_some_and(|resource| resource.contains('*') && resource.chars().all(|part| "*/:".contains(part)))
+}
+
+/// The lines of a template whose value is only a wildcard, as a resource or as one of a list, with the line above each.
 fn wildcards(text: &str) -> Vec<(&str, &str)> {
+    let value_of = |line: &str| -> String {
+        let written = line.split(" #").next().unwrap_or_default().trim().trim_start_matches("- ");
+        written.trim_start_matches("Resource: ").trim_start_matches("!Sub ").trim_matches('"').to_owned()
+    };
     let lines: Vec<&str> = text.lines().collect();
     let pairs = lines.windows(2).map(|pair| (pair[0], pair[1]));
-    pairs.filter(|(_, line)| line.trim_start_matches([' ', '-']).starts_with("Resource: \"*\"")).collect()
+    pairs.filter(|(_, line)| is_only_a_wildcard(&value_of(line))).collect()
+}
+
+/// How many resources of a template's policies are only a wildcard, however they are written.
+fn wildcard_resources(value: &Value) -> usize {
+    let inner: usize = match value {
+        Value::Object(fields) => fields.values().map(wildcard_resources).sum(),
+        Value::Array(items) => items.iter().map(wildcard_resources).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    };
+    let own = value
+        .get("Effect")
+        .map_or(0, |_| texts(&value["Resource"]).into_iter().filter(|resource| is_only_a_wildcard(resource)).count());
+    inner + own
+}
+
+#[test]
+fn a_wildcard_is_told_from_a_part_of_a_name() {
+    for wildcard in ["*", "arn:aws:s3:::*", "arn:aws:s3:::*/*", "arn:${AWS::Partition}:sqs:${AWS::Region}:*:*"] {
+        assert!(is_only_a_wildcard(wildcard), "{wildcard}");
+    }
+    for narrower in ["arn:aws:rds:eu-west-1:123456789012:db:*", "${Bucket.Arn}/*", "arn:aws:s3:::documents", "/*"] {
+        assert!(!is_only_a_wildcard(narrower), "{narrower}");
+    }
 }
 
 #[test]
@@ -369,6 +403,8 @@ fn every_wildcard_resource_has_its_reason_beside_it() {
     let mut seen = 0;
     for file in template_files().expect("the templates") {
         let text = std::fs::read_to_string(&file).expect("a template");
+        let (written, there) = (wildcards(&text).len(), wildcard_resources(&template(&file).expect("the template")));
+        assert_eq!(written, there, "{}: a wildcard is written in a way that this test does not know", file.display());
         for (above, line) in wildcards(&text) {
             let reason =
                 line.split_once('#').map(|(_, reason)| reason).or_else(|| above.trim_start().strip_prefix('#'));

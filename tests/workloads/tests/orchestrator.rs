@@ -118,3 +118,29 @@ fn every_queue_of_the_orchestrator_is_encrypted() {
         assert_eq!(queue.get("SqsManagedSseEnabled"), &Value::Bool(true), "{}", queue.path);
     }
 }
+
+#[test]
+fn every_function_of_the_orchestrator_and_its_state_machine_are_traced() {
+    let stack = named("nothing").expand().expect("the template expands");
+    let functions = stack.all("AWS::Serverless::Function");
+    assert_eq!(functions.len(), 4);
+    for function in functions {
+        assert_eq!(function.text("Tracing"), "Active", "{}", function.path);
+    }
+    assert_eq!(stack.only("AWS::Serverless::StateMachine").get("Tracing/Enabled"), &Value::Bool(true));
+}
+
+/// Why each exception from the policies of checkov and parliament is one (`infra/check`).
+#[test]
+fn every_exception_from_a_policy_gives_its_reason() {
+    let mut seen = 0;
+    for file in workloads::template_files().expect("the templates") {
+        let text = std::fs::read_to_string(&file).expect("a template");
+        for line in text.lines().filter(|line| line.contains(":skip=")) {
+            let reason = line.split_once(":skip=").and_then(|(_, rest)| rest.split_once(':')).map(|(_, reason)| reason);
+            assert!(reason.is_some_and(|reason| reason.trim().len() > 20), "{}: {line}", file.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen} exceptions: are they written in another way?");
+}
