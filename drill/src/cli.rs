@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal};
 
 use clap::Parser;
 use drill::chaos::schedule::Schedule;
-use drill::report::Style;
 use drill::reference::Reference;
+use drill::report::Style;
 use drill::scenarios::{self, Scenario};
 
 /// Columns when standard output is no terminal.

@@ -16,8 +16,8 @@ use drill::deployed::Deployed;
 use drill::emulator::LocalAws;
 use drill::process::interrupted;
 use drill::progress::Progress;
-use drill::report::{self, Report};
 use drill::reference::Estate;
+use drill::report::{self, Report};
 use drill::runner::{self, Left, Played};
 use drill::stage::Stage;
 use drill::tools::{Tools, build_functions, build_workload_functions, ensure_tools};
@@ -108,14 +108,7 @@ async fn prepare(scenarios: &[Day], progress: &Progress) -> Result<Tools> {
     Ok(tools)
 }
 
-async fn play_one(
-    cli: &Cli,
-    scenario: Day,
-    seed: u64,
-    tools: &Tools,
-    outcomes: &mut Outcomes,
-    progress: &Progress,
-) {
+async fn play_one(cli: &Cli, scenario: Day, seed: u64, tools: &Tools, outcomes: &mut Outcomes, progress: &Progress) {
     progress.line(format!("\n{}  seed {seed}\n  {}\n  {}\n", scenario.name(), scenario.does(), scenario.expects()));
     // The stage before is stopped first: each has the machine to itself.
     outcomes.left = None;

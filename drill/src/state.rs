@@ -135,7 +135,11 @@ impl WorldState {
     /// [`Error::Aws`] when a call fails, [`Error::Unexpected`] when an answer is not understood.
     pub async fn read(aws: &Aws, gateway: &Gateway, view: View<'_>) -> Result<Self> {
         let workload = view.workload;
-        let mut state = Self { workload, members: read_members(aws, Site::Standby.region(), workload.name()).await?, ..Self::default() };
+        let mut state = Self {
+            workload,
+            members: read_members(aws, Site::Standby.region(), workload.name()).await?,
+            ..Self::default()
+        };
         for site in &view.staging.sites {
             state.security_groups.insert(*site, read_security_groups(aws, workload, *site).await?);
             state.services.extend(read_services(aws, workload, *site).await?);

@@ -42,7 +42,8 @@ impl Application {
     }
 
     async fn pay(&self, aws: &Aws, body: &[u8]) -> Result<Value, (StatusCode, String)> {
-        let payment: Value = serde_json::from_slice(body).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
+        let payment: Value =
+            serde_json::from_slice(body).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
         let field = |name: &str| {
             payment[name].as_str().map(str::to_owned).ok_or((StatusCode::BAD_REQUEST, format!("{name}: is missing")))
         };
@@ -73,7 +74,8 @@ impl Application {
     }
 
     async fn execute(&self, aws: &Aws, sql: &str, values: &[(&str, &str)]) -> Result<Value, AwsError> {
-        execute(aws, &self.region, (&self.cluster_arn, &self.secret_arn, Reference::Trading.database()), sql, values).await
+        execute(aws, &self.region, (&self.cluster_arn, &self.secret_arn, Reference::Trading.database()), sql, values)
+            .await
     }
 }
 
@@ -91,7 +93,8 @@ pub(super) async fn execute(
         "resourceArn": cluster_arn, "secretArn": secret_arn, "database": database,
         "sql": sql, "parameters": parameters,
     });
-    let answer = aws.rest("rds-data", region, "POST", "/Execute", "application/json", input.to_string().as_bytes()).await?;
+    let answer =
+        aws.rest("rds-data", region, "POST", "/Execute", "application/json", input.to_string().as_bytes()).await?;
     serde_json::from_str(&answer).map_err(|error| AwsError {
         operation: "rds-data:ExecuteStatement".to_owned(),
         status: 200,

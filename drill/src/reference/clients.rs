@@ -75,14 +75,24 @@ impl Clients {
         let kinds: Vec<String> = self.failed_requests.iter().map(|(how, count)| format!("{count} {how}")).collect();
         let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
         let mut lines = vec![
-            format!("{} payments sent, {} acknowledged, {} lost, {} doubled", self.payments, self.acknowledged, self.lost, self.doubled),
-            format!("{failed} requests failed{kinds} and were sent again; {} without service", seconds(self.without_service_ms)),
+            format!(
+                "{} payments sent, {} acknowledged, {} lost, {} doubled",
+                self.payments, self.acknowledged, self.lost, self.doubled
+            ),
+            format!(
+                "{failed} requests failed{kinds} and were sent again; {} without service",
+                seconds(self.without_service_ms)
+            ),
         ];
         if self.sent_again > 0 {
-            lines.push(format!("{} payments were not replicated yet when the Region was lost, and were sent again", self.sent_again));
+            lines.push(format!(
+                "{} payments were not replicated yet when the Region was lost, and were sent again",
+                self.sent_again
+            ));
         }
         for one in &self.moves {
-            let after = |time: Option<u64>| time.map_or_else(|| "never".to_owned(), |ms| format!("after {}", seconds(ms)));
+            let after =
+                |time: Option<u64>| time.map_or_else(|| "never".to_owned(), |ms| format!("after {}", seconds(ms)));
             lines.push(format!(
                 "{}: names lead to {} {}, the first payment there {}",
                 one.run,

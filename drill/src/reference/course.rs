@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::orders::{LAG_MS, Ordered};
+use super::orders::{LAG_MS, WorkloadRun};
 use super::{Estate, Keeps, stored};
 use crate::error::{Error, Result};
 use crate::gateway::RuleId;
@@ -48,7 +48,7 @@ pub struct Course {
 #[derive(Clone, Debug)]
 pub struct Move {
     /// The run.
-    pub run: Ordered,
+    pub run: WorkloadRun,
     /// The Region that it went to.
     pub to: String,
     /// When names or dials led there for the first time.
@@ -144,7 +144,9 @@ impl Director<'_> {
         let report = self.moves.last().map(|last| &last.run.execution.output);
         let rpo_ms = report.and_then(|report| report["rpo_ms"].as_u64()).unwrap_or_default();
         let count = self.shop.send_again(lost.minus(Duration::from_millis(rpo_ms)));
-        self.tell(format!("the report says that the last {rpo_ms} ms may be lost: the client sends {count} payments again"));
+        self.tell(format!(
+            "the report says that the last {rpo_ms} ms may be lost: the client sends {count} payments again"
+        ));
     }
 
     async fn fail_back(&mut self, blackout: RuleId) -> Result<()> {
@@ -154,7 +156,8 @@ impl Director<'_> {
         self.estate.deployed.set_alarm(self.estate.deployed.output("EndpointAlarmName")?, "OK").await?;
         self.tell(format!("{primary} is back; its database is a secondary now"));
         self.tell(format!("a person starts a switchover to {primary}"));
-        let trigger = json!({ "kind": "manual", "mode": "switchover", "target_region": primary, "reason": "home again" });
+        let trigger =
+            json!({ "kind": "manual", "mode": "switchover", "target_region": primary, "reason": "home again" });
         let task = self.estate.progress.task("going home");
         let tell = |state: &str| task.update(format!("{state}; {}", in_words(&self.shop.takings())));
         let run = self.estate.order("going home", &trigger, tell).await?;
@@ -164,7 +167,7 @@ impl Director<'_> {
     }
 
     /// Waits until clients pay in the Region that a run went to.
-    async fn moved(&mut self, run: Ordered, to: &str, task: &Task) -> Result<()> {
+    async fn moved(&mut self, run: WorkloadRun, to: &str, task: &Task) -> Result<()> {
         let ended = run.execution.stopped.unwrap_or_else(Moment::now);
         self.story.push(Note { at: ended, text: format!("the run ends: {}", run.execution.status) });
         let deadline = tokio::time::Instant::now() + MOVE_LIMIT;

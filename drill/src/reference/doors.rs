@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::header::HeaderName;
+use http::header::{HOST, HeaderName};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -47,6 +47,8 @@ const HOP_BY_HOP: [&str; 4] = ["connection", "host", "keep-alive", "transfer-enc
 pub enum Behind {
     /// What the emulator serves under this path.
     Path(String),
+    /// What the emulator serves by this name of a load balancer.
+    LoadBalancer(String),
     /// The application that the drill plays.
     Application(Application),
     /// Other doors, by name: an accelerator's endpoint groups, with their ARNs.
@@ -221,13 +223,14 @@ impl House {
                 self.note_route(group);
                 group
             }
-            Behind::Path(_) | Behind::Application(_) => plate,
+            Behind::Path(_) | Behind::LoadBalancer(_) | Behind::Application(_) => plate,
         };
         if self.is_lost(plate.region.as_deref()) {
             return Err(HangUp);
         }
         let answer = match &plate.behind {
-            Behind::Path(prefix) => self.forward(prefix, request).await,
+            Behind::Path(prefix) => self.forward(prefix, None, request).await,
+            Behind::LoadBalancer(name) => self.forward("", Some(name), request).await,
             Behind::Application(application) => self.ask(application, request).await,
             Behind::Groups(_) => return Err(HangUp),
         };
@@ -250,13 +253,21 @@ impl House {
         self.doors.get(choose(&each)?).map(|(_, plate)| plate)
     }
 
-    async fn forward(&self, prefix: &str, request: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+    async fn forward(
+        &self,
+        prefix: &str,
+        host: Option<&str>,
+        request: Request<Incoming>,
+    ) -> Option<Response<Full<Bytes>>> {
         let (parts, body) = request.into_parts();
         let body = Limited::new(body, MAX_BODY_BYTES).collect().await.ok()?.to_bytes();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut forwarded = Request::builder().method(parts.method).uri(format!("{}{prefix}{path}", self.emulator));
         for (name, value) in parts.headers.iter().filter(|(name, _)| is_end_to_end(name)) {
             forwarded = forwarded.header(name, value);
+        }
+        if let Some(host) = host {
+            forwarded = forwarded.header(HOST, host);
         }
         let forwarded = forwarded.body(Full::new(body)).ok()?;
         let answered = tokio::time::timeout(ANSWER_LIMIT, self.http.request(forwarded)).await.ok()?.ok()?;
@@ -280,7 +291,8 @@ fn is_end_to_end(name: &HeaderName) -> bool {
 }
 
 fn bad_gateway() -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(b"{\"message\":\"nothing answers behind the door\"}")));
+    let mut response =
+        Response::new(Full::new(Bytes::from_static(b"{\"message\":\"nothing answers behind the door\"}")));
     *response.status_mut() = StatusCode::BAD_GATEWAY;
     response
 }

@@ -68,6 +68,9 @@ impl Estate {
             outputs.insert(region.to_owned(), stack_outputs(&aws, region, &workload.stack_name()).await?);
         }
         let groups = fill_models(&local, workload).await?;
+        if workload == Reference::Trading {
+            open_data_api(&aws, &outputs).await?;
+        }
         if workload == Reference::Edge {
             point_at_accelerator(&aws, &zone_id, &outputs).await?;
         }
@@ -133,7 +136,11 @@ impl Estate {
     }
 }
 
-pub(super) fn output<'a>(outputs: &'a BTreeMap<String, BTreeMap<String, String>>, region: &str, name: &str) -> Result<&'a str> {
+pub(super) fn output<'a>(
+    outputs: &'a BTreeMap<String, BTreeMap<String, String>>,
+    region: &str,
+    name: &str,
+) -> Result<&'a str> {
     let value = outputs.get(region).and_then(|of_region| of_region.get(name)).map(String::as_str);
     value.ok_or_else(|| Error::Unexpected(format!("the stack in {region} has no output {name}")))
 }
@@ -240,6 +247,15 @@ fn scalable_target(region: &str, properties: &Value) -> Result<ScalableTarget> {
 
 fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
     value[name].as_str().ok_or_else(|| Error::Unexpected(format!("no {name} in {value}")))
+}
+
+/// The application of trading, which the drill plays, has no other way to the database.
+async fn open_data_api(aws: &Aws, outputs: &BTreeMap<String, BTreeMap<String, String>>) -> Result<()> {
+    for region in Reference::Trading.regions() {
+        let cluster = [("ResourceArn", output(outputs, region, "ClusterArn")?)];
+        aws.query("rds", region, "EnableHttpEndpoint", &cluster).await?;
+    }
+    Ok(())
 }
 
 /// The name that clients use, as a user of an accelerator makes it: an alias of the accelerator's.

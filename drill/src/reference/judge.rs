@@ -12,6 +12,8 @@ use crate::verdict::{self, Check};
 
 /// From the alarm or the order until names lead to the other Region (W2.6, W3.10).
 const MOVE_LIMIT: Duration = Duration::from_secs(60);
+/// How many payments are named that are not as they have to be.
+const SHOWN: usize = 5;
 /// What a preflight calls a finding with which a failover would fail.
 const BLOCKER: &str = "blocker";
 
@@ -80,13 +82,19 @@ fn payments_kept(course: &Course) -> Vec<Check> {
         none_of("the store has no payment that the client did not send", &audit.unknown),
     ];
     if let Some(agree) = course.stores_agree {
-        checks.push(Check::new("both Regions have the same payments", agree, if agree { "the same" } else { "others" }));
+        checks.push(Check::new(
+            "both Regions have the same payments",
+            agree,
+            if agree { "the same" } else { "others" },
+        ));
     }
     checks
 }
 
 fn none_of(claim: &str, ids: &[String]) -> Check {
-    Check::new(claim, ids.is_empty(), if ids.is_empty() { "none".to_owned() } else { ids.join(", ") })
+    let shown = ids.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let found = if ids.is_empty() { "none".to_owned() } else { format!("{}, such as {shown}", ids.len()) };
+    Check::new(claim, ids.is_empty(), found)
 }
 
 /// The global database writes in the Region, and nowhere else.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::course::Move;
-use super::{Course, Estate};
+use super::{Course, Estate, SUFFIX};
 use crate::error::{Error, Result};
 use crate::execution::{self, Execution};
 use crate::gateway::{Rule, RuleId};
@@ -23,7 +23,7 @@ pub(super) const LAG_MS: u64 = 300;
 
 /// One run of the state machine.
 #[derive(Clone, Debug)]
-pub struct Ordered {
+pub struct WorkloadRun {
     /// What it is, in words.
     pub label: String,
     /// When the Region was lost, or the order given.
@@ -35,7 +35,8 @@ pub struct Ordered {
 }
 
 impl Estate {
-    /// Loses a Region: its front doors hang up, and no AWS API answers there.
+    /// Loses a Region: its front doors hang up, and no AWS API answers there, until the rule that it answers is removed.
+    #[must_use]
     pub fn lose(&self, region: &str) -> RuleId {
         self.doors.lose(region);
         self.local.gateway.add_rule(Rule::blackout(region))
@@ -61,13 +62,19 @@ impl Estate {
         Ok(())
     }
 
-    /// Sets the alarm on the endpoint to ALARM, and waits for what the orchestrator makes of it.
+    /// Lets `watch` look, sets the alarms to ALARM that stand on what it saw, as CloudWatch does after two such looks, and
+    /// waits for what the orchestrator makes of it.
     ///
     /// # Errors
-    /// [`Error::TimedOut`] when it does not start a run, or the run does not end.
-    pub async fn fail_over(&self, begins: Moment, tell: impl Fn(&str)) -> Result<Ordered> {
-        let known = self.known().await?;
+    /// [`Error::Unexpected`] when it sees nothing wrong, [`Error::TimedOut`] when it does not start a run, or the run does not end.
+    pub async fn fail_over(&self, begins: Moment, tell: impl Fn(&str)) -> Result<WorkloadRun> {
+        let (known, seen) = (self.known().await?, self.deployed.watch().await?);
+        if seen["healthy"] != false || seen["region_answers"] != false {
+            return Err(Error::Unexpected(format!("watch took the lost Region for well: {seen}")));
+        }
         let ordered = Moment::now();
+        let impaired = format!("failover-{SUFFIX}-{}-region-impaired", self.workload);
+        self.deployed.set_alarm(&impaired, "ALARM").await?;
         self.deployed.set_alarm(self.deployed.output("EndpointAlarmName")?, "ALARM").await?;
         self.await_run("failing over", begins, ordered, &known, tell).await
     }
@@ -76,7 +83,7 @@ impl Estate {
     ///
     /// # Errors
     /// Those of [`Estate::fail_over`].
-    pub async fn order(&self, label: &str, trigger: &Value, tell: impl Fn(&str)) -> Result<Ordered> {
+    pub async fn order(&self, label: &str, trigger: &Value, tell: impl Fn(&str)) -> Result<WorkloadRun> {
         let known = self.known().await?;
         let name = format!("by-hand-{}", known.len() + 1);
         let ordered = Moment::now();
@@ -96,10 +103,10 @@ impl Estate {
         ordered: Moment,
         known: &BTreeSet<String>,
         tell: impl Fn(&str),
-    ) -> Result<Ordered> {
+    ) -> Result<WorkloadRun> {
         let arn = self.deployed.await_start(known).await?;
         let execution = self.deployed.await_end(&arn, RUN_LIMIT, tell).await?;
-        Ok(Ordered { label: label.to_owned(), begins, ordered, execution })
+        Ok(WorkloadRun { label: label.to_owned(), begins, ordered, execution })
     }
 
     /// What the checks before a failover found, worst first: severity and words.
@@ -109,9 +116,8 @@ impl Estate {
     pub async fn preflight(&self, tell: impl Fn(&str)) -> Result<Vec<(String, String)>> {
         let run = self.order("checking that a failover would work", &json!({ "kind": "preflight" }), tell).await?;
         let findings = run.execution.output["findings"].as_array();
-        let findings = findings.ok_or_else(|| {
-            Error::Unexpected(format!("the preflight ended without findings: {:?}", run.execution))
-        })?;
+        let findings = findings
+            .ok_or_else(|| Error::Unexpected(format!("the preflight ended without findings: {:?}", run.execution)))?;
         let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
         Ok(findings
             .iter()
@@ -152,7 +158,10 @@ impl Estate {
     /// emulator's log, for whoever has to find out what went wrong. Logs that cannot be written are no reason to stop.
     pub async fn save_logs(&self) {
         let mut files = self.deployed.logs().await;
-        files.insert(CALLS_FILE.to_owned(), serde_json::to_string_pretty(&self.local.gateway.calls()).unwrap_or_default());
+        files.insert(
+            CALLS_FILE.to_owned(),
+            serde_json::to_string_pretty(&self.local.gateway.calls()).unwrap_or_default(),
+        );
         for (name, text) in files {
             let path = self.run_dir.join(name);
             if let Err(error) = std::fs::write(&path, text) {

@@ -76,12 +76,19 @@ fn flat(text: &str) -> Result<BTreeMap<String, String>> {
 }
 
 fn scalar(yaml: &Yaml<'_>) -> Result<String> {
-    match yaml {
-        Yaml::Value(Scalar::String(text)) => Ok(text.to_string()),
-        Yaml::Value(Scalar::Integer(number)) => Ok(number.to_string()),
-        Yaml::Value(Scalar::Boolean(flag)) => Ok(flag.to_string()),
-        other => Err(unexpected(&format!("{other:?} is neither a text nor a number"))),
-    }
+    let text = match yaml {
+        Yaml::Value(Scalar::String(text)) => Some(text.to_string()),
+        Yaml::Value(Scalar::Integer(number)) => Some(number.to_string()),
+        Yaml::Value(Scalar::Boolean(flag)) => Some(flag.to_string()),
+        Yaml::Value(Scalar::Null | Scalar::FloatingPoint(_))
+        | Yaml::Sequence(_)
+        | Yaml::Mapping(_)
+        | Yaml::Tagged(..)
+        | Yaml::Representation(..)
+        | Yaml::Alias(_)
+        | Yaml::BadValue => None,
+    };
+    text.ok_or_else(|| unexpected(&format!("{yaml:?} is neither a text, a whole number nor true or false")))
 }
 
 fn unexpected(problem: &str) -> Error {

@@ -64,12 +64,11 @@ impl Site<'_> {
             }
             Reference::PaymentsAlb => {
                 let name = target(records, role)?;
-                let path = load_balancer_path(&self.load_balancers(region).await?, &name)?;
-                Ok(vec![plate(name, Behind::Path(path))])
+                Ok(vec![plate(name.clone(), Behind::LoadBalancer(name))])
             }
             Reference::PaymentsServerless => {
                 let (api, _) = host(self.output(region, "ApiEndpoint")?);
-                let path = format!("{}/$default", api_path(&api));
+                let path = api_path(&api);
                 Ok(vec![plate(target(records, role)?, Behind::Path(path.clone())), plate(api, Behind::Path(path))])
             }
             Reference::Edge => {
@@ -78,10 +77,9 @@ impl Site<'_> {
                 let outer = normal(self.output(region, "NetworkLoadBalancerDnsName")?);
                 // What the network load balancer passes on to, the only other one in the Region.
                 let inner = self.load_balancers(region).await?;
-                let inner = inner.iter().find(|(dns_name, _)| *dns_name != outer);
-                let inner = inner.ok_or_else(|| missing("an internal load balancer", region))?;
-                let path = format!("/_alb/{}", inner.1);
-                Ok(vec![plate(outer, Behind::Path(path)), plate(api, Behind::Path(api_path))])
+                let inner = inner.into_iter().find(|dns_name| *dns_name != outer);
+                let inner = inner.ok_or_else(|| missing("internal load balancer", region))?;
+                Ok(vec![plate(outer, Behind::LoadBalancer(inner)), plate(api, Behind::Path(api_path))])
             }
         }
     }
@@ -114,12 +112,11 @@ impl Site<'_> {
         super::estate::output(self.outputs, region, name)
     }
 
-    /// The Region's load balancers: DNS name and name.
-    async fn load_balancers(&self, region: &str) -> Result<Vec<(String, String)>> {
+    /// The DNS names of the Region's load balancers.
+    async fn load_balancers(&self, region: &str) -> Result<Vec<String>> {
         let answer = self.aws.query("elasticloadbalancing", region, "DescribeLoadBalancers", &[]).await?;
-        let each = |field: &str| xml_texts(&answer, &["LoadBalancers", "member", field]);
-        let dns_names = each("DNSName").into_iter().map(|name| normal(&name));
-        Ok(dns_names.zip(each("LoadBalancerName")).collect())
+        let names = xml_texts(&answer, &["LoadBalancers", "member", "DNSName"]);
+        Ok(names.iter().map(|name| normal(name)).collect())
     }
 }
 
@@ -135,11 +132,6 @@ fn target(records: &[RecordSet], role: &str) -> Result<String> {
         Some(Data::Values(values)) => values.first().map(|value| normal(value)).ok_or_else(|| missing("value", role)),
         None => Err(missing("record", role)),
     }
-}
-
-fn load_balancer_path(load_balancers: &[(String, String)], dns_name: &str) -> Result<String> {
-    let found = load_balancers.iter().find(|(found, _)| found == dns_name);
-    found.map(|(_, name)| format!("/_alb/{name}")).ok_or_else(|| missing("load balancer", dns_name))
 }
 
 /// Where the emulator serves an API, whose id its host begins with.

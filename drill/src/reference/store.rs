@@ -3,10 +3,12 @@
 use serde_json::{Value, json};
 
 use super::application::execute;
-use super::{Estate, Keeps};
+use super::{Estate, Keeps, Reference};
 use crate::error::{Error, Result};
 use crate::shop::Stored;
 
+/// The payment function's time of a payment, in the form in which it answers it.
+const TIME: &str = "to_char(processed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')";
 /// A scan of more pages is not one of a drill.
 const MAX_PAGES: u32 = 100;
 
@@ -46,8 +48,9 @@ async fn in_database(estate: &Estate, region: &str) -> Result<Vec<Stored>> {
     let cluster = estate.output(region, "ClusterArn")?;
     let secret = estate.output(region, "SecretArn")?;
     let database = (cluster, secret, estate.workload.database());
-    let sql = "SELECT transaction_id, amount, region, processed_at FROM payments";
-    let answer = execute(&estate.aws(), region, database, sql, &[]).await?;
+    let time = if estate.workload == Reference::Trading { "processed_at" } else { TIME };
+    let sql = format!("SELECT transaction_id, amount, region, {time} FROM payments");
+    let answer = execute(&estate.aws(), region, database, &sql, &[]).await?;
     let rows = answer["records"].as_array().map(Vec::as_slice).unwrap_or_default();
     rows.iter()
         .map(|row| {

@@ -35,6 +35,9 @@ pub struct Watched {
     pub endpoints: BTreeMap<Region, Url>,
     /// `WATCHED_CLUSTERS`: each Region's Aurora cluster, as `region=id,region=id`; empty for a plan without Aurora.
     pub clusters: BTreeMap<Region, ClusterId>,
+    /// `WATCHED_TABLE`: the workload's DynamoDB global table, of the same name in each Region, for a plan without Aurora;
+    /// empty for one without a table.
+    pub table: Option<String>,
     /// `WRITER_LEASE_SECONDS`: the plan's `writer_lease_seconds`; none for 0, when applications hold no lease.
     pub writer_lease: Option<Duration>,
 }
@@ -72,6 +75,10 @@ impl Watched {
             Some(_) => config::checked(variables, "WATCHED_CLUSTERS", |text| by_region(text, ClusterId::parse))?,
             None => Vec::new(),
         };
+        let table = match variables.get("WATCHED_TABLE").filter(|text| !text.is_empty()) {
+            Some(_) => Some(config::checked(variables, "WATCHED_TABLE", table_name)?),
+            None => None,
+        };
         let Some((home, _)) = endpoints.first() else {
             let problem = "names no Region".to_owned();
             return Err(Error::Config { variable: "WATCHED_ENDPOINTS".to_owned(), problem });
@@ -80,6 +87,7 @@ impl Watched {
             home: home.clone(),
             writer_lease: config::checked(variables, "WRITER_LEASE_SECONDS", writer_lease)?,
             clusters: clusters.into_iter().collect(),
+            table,
             endpoints: endpoints.into_iter().collect(),
         })
     }
@@ -116,6 +124,16 @@ fn function_roles(text: &str) -> Result<BTreeMap<String, String>, String> {
         }
     }
     Ok(roles)
+}
+
+/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html>
+fn table_name(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if (3..=255).contains(&text.len()) && text.bytes().all(allowed) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected the name of a DynamoDB table, 3 to 255 letters, digits, '_', '-' or '.', found {text:?}"))
+    }
 }
 
 fn writer_lease(text: &str) -> Result<Option<Duration>, String> {
@@ -253,6 +271,8 @@ mod tests {
             ("WATCHED_ENDPOINTS", "Ireland=https://app.example.com"),
             ("WATCHED_ENDPOINTS", "eu-west-1=https://a.example.com,eu-west-1=https://b.example.com"),
             ("WATCHED_CLUSTERS", "eu-west-1=arn:aws:rds:eu-west-1:123456789012:cluster:trading-dr"),
+            ("WATCHED_TABLE", "ab"),
+            ("WATCHED_TABLE", "arn:aws:dynamodb:eu-west-1:123456789012:table/transactions"),
             ("WRITER_LEASE_SECONDS", "129"),
             ("WRITER_LEASE_SECONDS", "901"),
             ("WRITER_LEASE_SECONDS", "-1"),

@@ -3,7 +3,7 @@
 //! It publishes what the endpoint and Region alarms stand on, and renews the writer lease of a Region that serves (X1).
 //! A look that could not be made publishes nothing: missing data is unknown, not unhealthy.
 
-use failover::aws_call::Meaning;
+use failover::aws_call::{CallError, Meaning};
 use failover::contract::{Region, WatchResponse};
 use failover::error::{Error, chain};
 use failover::ledger::PlanItem;
@@ -14,14 +14,15 @@ use crate::http_probe::{self, Answer, Url};
 
 /// The metric, of each Region: 1 while its endpoint answers 2xx, 0 when it does not.
 pub(crate) const ENDPOINT_METRIC: &str = "EndpointHealthy";
-/// The metric, of each Region: 1 while its RDS API tells of the plan's cluster there, 0 when it fails or is silent.
+/// The metric, of each Region: 1 while its RDS API tells of the plan's cluster there, or, for a plan without Aurora, its
+/// DynamoDB API of the workload's table; 0 when it fails or is silent.
 pub(crate) const REGION_METRIC: &str = "SourceRegionAnswers";
 
-/// What a Region's RDS API did.
+/// What a Region's API did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Api {
-    /// It told of the cluster.
-    Answers,
+    /// It told of what it was asked for.
+    Answers(&'static str),
     /// It failed, or said nothing.
     Fails(String),
     /// It said no, which tells nothing of the Region; or it was not asked.
@@ -31,7 +32,7 @@ enum Api {
 impl Api {
     fn answers(&self) -> Option<bool> {
         match self {
-            Self::Answers => Some(true),
+            Self::Answers(_) => Some(true),
             Self::Fails(_) => Some(false),
             Self::CannotTell(_) => None,
         }
@@ -39,7 +40,7 @@ impl Api {
 
     fn in_words(&self) -> &str {
         match self {
-            Self::Answers => "its RDS API answers",
+            Self::Answers(words) => words,
             Self::Fails(why) | Self::CannotTell(why) => why,
         }
     }
@@ -86,30 +87,37 @@ fn endpoint<'p>(probe: &'p HealthProbe, region: &Region) -> Result<&'p Url, Erro
     })
 }
 
-/// Asks the Region's own RDS API for the plan's cluster there: a second witness, who needs no endpoint. Not in the
-/// orchestrator's own Region, of which it could not be a witness.
+/// Asks the Region's own API for the plan's cluster there, or for the workload's table: a second witness, who needs no
+/// endpoint. Not in the orchestrator's own Region, of which it could not be a witness.
 async fn api(probe: &HealthProbe, region: &Region) -> Api {
-    let tools = &probe.tools;
+    let (tools, watched) = (&probe.tools, &probe.settings.watched);
     if *region == tools.config.dr_region {
-        return Api::CannotTell("its RDS API is not asked, since the orchestrator stands there itself".to_owned());
+        return Api::CannotTell("its API is not asked, since the orchestrator stands there itself".to_owned());
     }
-    let Some(cluster) = probe.settings.watched.clusters.get(region) else {
-        return Api::CannotTell("its RDS API is not asked, since no cluster is known there".to_owned());
-    };
     // Without retries: the next look is a minute away, and the alarm wants two that agree.
-    let client = aws_sdk_rds::Client::new(&tools.clients.once(region));
-    let request = client.describe_db_clusters().db_cluster_identifier(cluster.as_str()).send();
-    match tools.calls.call("rds", "DescribeDBClusters", request).await {
-        Ok(_) => Api::Answers,
-        Err(error) => match error.meaning {
-            Meaning::Unreachable | Meaning::Unavailable => Api::Fails(error.to_string()),
-            Meaning::Throttled
-            | Meaning::Denied
-            | Meaning::Forbidden
-            | Meaning::Conflict
-            | Meaning::NotFound
-            | Meaning::Invalid => Api::CannotTell(error.to_string()),
-        },
+    let config = tools.clients.once(region);
+    if let Some(cluster) = watched.clusters.get(region) {
+        let client = aws_sdk_rds::Client::new(&config);
+        let request = client.describe_db_clusters().db_cluster_identifier(cluster.as_str()).send();
+        return said("its RDS API answers", tools.calls.call("rds", "DescribeDBClusters", request).await.err());
+    }
+    if let Some(table) = &watched.table {
+        let request = aws_sdk_dynamodb::Client::new(&config).describe_table().table_name(table).send();
+        return said("its DynamoDB API answers", tools.calls.call("dynamodb", "DescribeTable", request).await.err());
+    }
+    Api::CannotTell("its API is not asked, since neither a cluster nor a table is known there".to_owned())
+}
+
+fn said(answers: &'static str, error: Option<CallError>) -> Api {
+    let Some(error) = error else { return Api::Answers(answers) };
+    match error.meaning {
+        Meaning::Unreachable | Meaning::Unavailable => Api::Fails(error.to_string()),
+        Meaning::Throttled
+        | Meaning::Denied
+        | Meaning::Forbidden
+        | Meaning::Conflict
+        | Meaning::NotFound
+        | Meaning::Invalid => Api::CannotTell(error.to_string()),
     }
 }
 
@@ -157,7 +165,7 @@ mod tests {
         let silent = Answer::Silence("refused".to_owned());
         let no = Api::CannotTell("denied".to_owned());
         assert_eq!(readings(&served, &no), [("EndpointHealthy", true)]);
-        assert_eq!(readings(&silent, &Api::Answers), [("EndpointHealthy", false), ("SourceRegionAnswers", true)]);
+        assert_eq!(readings(&silent, &Api::Answers("")), [("EndpointHealthy", false), ("SourceRegionAnswers", true)]);
         let fails = Api::Fails("silent".to_owned());
         assert_eq!(readings(&served, &fails), [("EndpointHealthy", true), ("SourceRegionAnswers", false)]);
     }

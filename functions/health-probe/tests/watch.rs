@@ -109,6 +109,35 @@ async fn a_region_that_is_gone_is_silent_twice_and_a_denied_call_tells_nothing()
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_aurora_the_regions_dynamodb_is_asked_for_the_workloads_table() {
+    let look = async |aws: &FakeAws| {
+        let mut probe = probe(aws);
+        probe.settings.watched.clusters.clear();
+        probe.settings.watched.table = Some("transactions-prod".to_owned());
+        let deadline = testing::deadline(&probe.tools.env, &probe.tools.config);
+        let seen = handle(&probe, event("watch"), deadline).await.expect("an answer");
+        serde_json::to_value(seen).expect("JSON")["region_answers"].clone()
+    };
+    let table = || json!({ "Table": { "TableName": "transactions-prod" } });
+    for (reply, answers) in [
+        (Reply::json(table()), json!(true)),
+        (Reply::error("InternalServerError", "come again"), json!(false)),
+        (Reply::Silence, json!(false)),
+        (Reply::error("AccessDeniedException", "not authorized"), Value::Null),
+        (Reply::error("ResourceNotFoundException", "none"), Value::Null),
+    ] {
+        let aws = all_is_well();
+        let described = format!("{reply:?}");
+        aws.on_in(HOME, "dynamodb", "DescribeTable", [reply]);
+        assert_eq!(look(&aws).await, answers, "{described}");
+        let asked = aws.requests_to("dynamodb", "DescribeTable");
+        assert_eq!(asked.len(), 1, "{described}: the next look is a minute away");
+        assert_eq!(asked[0].body["TableName"], "transactions-prod");
+        assert!(aws.requests_to("rds", "DescribeDBClusters").is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn silence_proves_nothing_when_the_ledger_is_silent_too() {
     let aws = all_is_well();
     aws.on("http", HOME_ENDPOINT, [Reply::Silence]);

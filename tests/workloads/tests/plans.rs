@@ -146,12 +146,32 @@ fn an_orchestrator_watches_no_database_that_its_plan_does_not_have() {
     for (workload, _, standby) in WORKLOADS {
         let (plan, stack) = (plan(workload), orchestrator(workload, standby));
         let aurora = plan.get("aurora").is_some();
-        for alarm in ["RegionApiAlarm", "ReplicationLagAlarm", "RegionImpairedAlarm"] {
-            assert_eq!(stack.find(alarm).is_some(), aurora, "{workload}: {alarm}");
-        }
+        assert_eq!(stack.find("ReplicationLagAlarm").is_some(), aurora, "{workload}");
         let variable = |name: &str| stack.at("HealthProbeFunction").text(&format!("Environment/Variables/{name}"));
         assert_eq!(!variable("WATCHED_CLUSTERS").is_empty(), aurora, "{workload}");
         assert_eq!(variable("TRIGGER_ALARM_ARNS").contains("ReplicationLagAlarm"), aurora, "{workload}");
         assert!(variable("TRIGGER_ALARM_ARNS").contains("EndpointAlarm"), "{workload}");
+    }
+}
+
+#[test]
+fn every_orchestrator_has_two_kinds_of_evidence_of_the_primary_region_and_its_plan_names_their_alarm() {
+    for (workload, _, standby) in WORKLOADS {
+        let (plan, stack) = (plan(workload), orchestrator(workload, standby));
+        let variable = |name: &str| stack.at("HealthProbeFunction").text(&format!("Environment/Variables/{name}"));
+        assert!(variable("TRIGGER_ALARM_ARNS").contains("RegionApiAlarm"), "{workload}");
+        let rule = stack.at("RegionImpairedAlarm").text("AlarmRule");
+        assert!(rule.contains("EndpointAlarm") && rule.contains("RegionApiAlarm"), "{workload}: {rule}");
+        let name = stack.at("RegionImpairedAlarm").text("AlarmName");
+        assert_eq!(texts(&plan["detection"]["alarm_names"]), [name], "{workload}");
+        // Asked for the cluster, or for the table; of both, the role permits the one.
+        let asks_table = !variable("WATCHED_TABLE").is_empty();
+        assert_eq!(asks_table, variable("WATCHED_CLUSTERS").is_empty(), "{workload}");
+        let statements = stack.at("HealthProbeRole").statements();
+        let describes: Vec<&Value> = statements.into_iter().filter(|one| one["Sid"] == "DescribeTable").collect();
+        assert_eq!(describes.len(), usize::from(asks_table), "{workload}");
+        for statement in describes {
+            assert!(texts(&statement["Resource"])[0].ends_with(":table/transactions-prod"), "{workload}: {statement}");
+        }
     }
 }

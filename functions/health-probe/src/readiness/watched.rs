@@ -77,6 +77,7 @@ mod tests {
             home: plan.home_region.clone(),
             endpoints: plan.regions().map(|region| (region.clone(), url())).collect(),
             clusters: [].into(),
+            table: None,
             writer_lease: plan.writer_lease_seconds.map(|seconds| Duration::from_secs(seconds.into())),
         }
     }
