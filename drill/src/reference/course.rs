@@ -126,7 +126,7 @@ impl Director<'_> {
         let (primary, standby) = (self.estate.workload.primary(), self.estate.workload.standby());
         let blackout = self.estate.lose(primary);
         let lost = self.tell(format!("{primary} is lost: its addresses answer nobody, and no AWS API answers there"));
-        self.tell("the alarm on the endpoint goes to ALARM; from here on the product acts");
+        self.tell("the alarms on the endpoint and on the Region's API go to ALARM; from here on the product acts");
         let task = self.estate.progress.task("failing over");
         let tell = |state: &str| task.update(format!("{state}; {}", in_words(&self.shop.takings())));
         let run = self.estate.fail_over(lost, tell).await?;
@@ -153,7 +153,7 @@ impl Director<'_> {
         let primary = self.estate.workload.primary();
         self.estate.restore(primary, blackout);
         self.estate.publish_lag(primary, LAG_MS).await?;
-        self.estate.deployed.set_alarm(self.estate.deployed.output("EndpointAlarmName")?, "OK").await?;
+        self.estate.clear_alarms().await?;
         self.tell(format!("{primary} is back; its database is a secondary now"));
         self.tell(format!("a person starts a switchover to {primary}"));
         let trigger =

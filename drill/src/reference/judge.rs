@@ -14,8 +14,9 @@ use crate::verdict::{self, Check};
 const MOVE_LIMIT: Duration = Duration::from_secs(60);
 /// How many payments are named that are not as they have to be.
 const SHOWN: usize = 5;
-/// What a preflight calls a finding with which a failover would fail.
-const BLOCKER: &str = "blocker";
+/// What a preflight calls a finding with which a failover would fail, and one that could not be made. Both are none of a
+/// workload that is well.
+const UNWANTED: [&str; 2] = ["blocker", "unknown"];
 
 /// Judges it, from the emulator's own state and what the client saw.
 ///
@@ -39,10 +40,11 @@ pub async fn judge(estate: &Estate, course: &Course) -> Result<Vec<Check>> {
 }
 
 fn preflight_passed(course: &Course) -> Check {
-    let blockers = course.preflight.iter().filter(|(severity, _)| severity == BLOCKER);
-    let blockers: Vec<&str> = blockers.map(|(_, words)| words.as_str()).collect();
-    let passed = blockers.is_empty() && !course.preflight.is_empty();
-    Check::new("the workload's plan passes the preflight", passed, format!("blockers: {}", blockers.join("; ")))
+    let unwanted = course.preflight.iter().filter(|(severity, _)| UNWANTED.contains(&severity.as_str()));
+    let unwanted: Vec<String> = unwanted.map(|(severity, words)| format!("{severity}: {words}")).collect();
+    let passed = unwanted.is_empty() && !course.preflight.is_empty();
+    let found = format!("{} of {} checks: {}", unwanted.len(), course.preflight.len(), unwanted.join("; "));
+    Check::new("the workload's plan passes the preflight: no blocker, and every check could be made", passed, found)
 }
 
 fn succeeded(one: &Move) -> Check {

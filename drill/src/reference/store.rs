@@ -55,9 +55,20 @@ async fn in_database(estate: &Estate, region: &str) -> Result<Vec<Stored>> {
     rows.iter()
         .map(|row| {
             let column = |number: usize| text(&row[number]["stringValue"], "column");
-            Ok(payment(column(0)?, column(1)?, column(2)?, column(3)?))
+            Ok(payment(column(0)?, column(1)?, column(2)?, &as_answered(column(3)?)))
         })
         .collect()
+}
+
+/// RFC 3339 allows a fraction without the zeros at its end, and the payment function answers so.
+fn as_answered(time: &str) -> String {
+    match time.strip_suffix('Z').and_then(|time| time.split_once('.')) {
+        Some((seconds, fraction)) => match fraction.trim_end_matches('0') {
+            "" => format!("{seconds}Z"),
+            fraction => format!("{seconds}.{fraction}Z"),
+        },
+        None => time.to_owned(),
+    }
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
@@ -70,5 +81,22 @@ fn payment(transaction_id: &str, amount: &str, region: &str, time: &str) -> Stor
         amount: amount.to_owned(),
         region: region.to_owned(),
         time: time.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_reads_as_the_payment_function_answers_it() {
+        for (stored, answered) in [
+            ("2026-11-22T01:00:00.120Z", "2026-11-22T01:00:00.12Z"),
+            ("2026-11-22T01:00:00.000Z", "2026-11-22T01:00:00Z"),
+            ("2026-11-22T01:00:00.123Z", "2026-11-22T01:00:00.123Z"),
+            ("1795309617983", "1795309617983"),
+        ] {
+            assert_eq!(as_answered(stored), answered);
+        }
     }
 }

@@ -1,5 +1,6 @@
 """CloudFormation: composite alarms and the replicas of global tables, which MiniStack has in their own APIs only; what a
-record set's `Ref` is; and that a bucket with objects is not deleted.
+record set's `Ref` is; that a bucket with objects is not deleted; and that a container's port is a number, also when a
+parameter says it.
 
 MiniStack handles one request to DynamoDB at a time and writes to all replicas within it, so that reads and conditions
 see every earlier write, whichever Region it was made in: what a strongly consistent global table promises.
@@ -13,6 +14,7 @@ COMPOSITE_ALARM = "AWS::CloudWatch::CompositeAlarm"
 GLOBAL_TABLE = "AWS::DynamoDB::GlobalTable"
 RECORD_SET = "AWS::Route53::RecordSet"
 BUCKET = "AWS::S3::Bucket"
+SERVICE = "AWS::ECS::Service"
 
 
 def create_composite_alarm(_logical_id, properties, _stack_name):
@@ -59,6 +61,23 @@ def delete_bucket(name, properties):
     emulated_delete_bucket(name, properties)
 
 
+def with_numbered_ports(properties):
+    """A parameter's value is text, and CloudFormation gives each property the type that it has in its schema."""
+    balancers = properties.get("LoadBalancers") or []
+    numbered = [{**balancer, "ContainerPort": int(balancer["ContainerPort"])} for balancer in balancers]
+    return {**properties, "LoadBalancers": numbered}
+
+
+def creating_with_numbers(create):
+    return lambda logical_id, properties, stack_name: create(logical_id, with_numbered_ports(properties), stack_name)
+
+
+def updating_with_numbers(update):
+    return lambda physical_id, old, new, stack_name: update(
+        physical_id, with_numbered_ports(old), with_numbered_ports(new), stack_name
+    )
+
+
 def correct():
     global emulated_delete_bucket
     handlers = provisioners._RESOURCE_HANDLERS
@@ -67,6 +86,8 @@ def correct():
     handlers[COMPOSITE_ALARM] = {"create": create_composite_alarm, "delete": delete_composite_alarm}
     for made in ("create", "update"):
         handlers[RECORD_SET][made] = named_as_given(handlers[RECORD_SET][made])
+    handlers[SERVICE]["create"] = creating_with_numbers(handlers[SERVICE]["create"])
+    handlers[SERVICE]["update"] = updating_with_numbers(handlers[SERVICE]["update"])
     emulated_delete_bucket = handlers[BUCKET]["delete"]
     handlers[BUCKET]["delete"] = delete_bucket
     handlers[GLOBAL_TABLE]["create"] = with_replicas(handlers[GLOBAL_TABLE]["create"])
