@@ -14,7 +14,9 @@ COMPOSITE_ALARM = "AWS::CloudWatch::CompositeAlarm"
 GLOBAL_TABLE = "AWS::DynamoDB::GlobalTable"
 RECORD_SET = "AWS::Route53::RecordSet"
 BUCKET = "AWS::S3::Bucket"
-SERVICE = "AWS::ECS::Service"
+OF_ECS = ("AWS::ECS::Service", "AWS::ECS::TaskDefinition")
+# What of them a template may take from a parameter.
+NUMBERS = ("ContainerPort", "HostPort")
 
 
 def create_composite_alarm(_logical_id, properties, _stack_name):
@@ -61,21 +63,15 @@ def delete_bucket(name, properties):
     emulated_delete_bucket(name, properties)
 
 
-def with_numbered_ports(properties):
+def with_numbers(value):
     """A parameter's value is text, and CloudFormation gives each property the type that it has in its schema."""
-    balancers = properties.get("LoadBalancers") or []
-    numbered = [{**balancer, "ContainerPort": int(balancer["ContainerPort"])} for balancer in balancers]
-    return {**properties, "LoadBalancers": numbered}
+    if isinstance(value, dict):
+        return {key: int(item) if key in NUMBERS else with_numbers(item) for key, item in value.items()}
+    return [with_numbers(item) for item in value] if isinstance(value, list) else value
 
 
-def creating_with_numbers(create):
-    return lambda logical_id, properties, stack_name: create(logical_id, with_numbered_ports(properties), stack_name)
-
-
-def updating_with_numbers(update):
-    return lambda physical_id, old, new, stack_name: update(
-        physical_id, with_numbered_ports(old), with_numbered_ports(new), stack_name
-    )
+def given_numbers(handler):
+    return lambda *arguments: handler(*(with_numbers(argument) for argument in arguments))
 
 
 def correct():
@@ -86,8 +82,10 @@ def correct():
     handlers[COMPOSITE_ALARM] = {"create": create_composite_alarm, "delete": delete_composite_alarm}
     for made in ("create", "update"):
         handlers[RECORD_SET][made] = named_as_given(handlers[RECORD_SET][made])
-    handlers[SERVICE]["create"] = creating_with_numbers(handlers[SERVICE]["create"])
-    handlers[SERVICE]["update"] = updating_with_numbers(handlers[SERVICE]["update"])
+    for kind in OF_ECS:
+        for made in ("create", "update"):
+            if made in handlers[kind]:
+                handlers[kind][made] = given_numbers(handlers[kind][made])
     emulated_delete_bucket = handlers[BUCKET]["delete"]
     handlers[BUCKET]["delete"] = delete_bucket
     handlers[GLOBAL_TABLE]["create"] = with_replicas(handlers[GLOBAL_TABLE]["create"])
