@@ -333,3 +333,97 @@ async fn accept(listener: TcpListener, name: String, house: Arc<House>) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Empty;
+
+    use super::*;
+    use crate::aws::Credentials;
+    use crate::endpoints::Endpoint;
+    use crate::gateway::{EndpointGroup, GatewayOptions};
+
+    const FIRST: &str = "first.elb.amazonaws.com";
+    const SECOND: &str = "second.elb.amazonaws.com";
+    const ACCELERATOR: &str = "a1.awsglobalaccelerator.com";
+
+    fn plate(name: &str, region: Option<&str>, behind: Behind) -> Plate {
+        Plate { name: name.to_owned(), region: region.map(str::to_owned), behind }
+    }
+
+    /// Doors to an endpoint that answers `/health`, and a gateway that knows an endpoint group in each Region.
+    async fn doors(endpoint: &Endpoint) -> Doors {
+        let key = "test".to_owned();
+        let credentials = Credentials { access_key_id: key.clone(), secret_access_key: key, session_token: None };
+        let (upstream, account_id) = (endpoint.address(), "123456789012".to_owned());
+        let gateway =
+            Gateway::start(GatewayOptions { upstream, credentials: credentials.clone(), account_id, seed: 1 }).unwrap();
+        for (region, dial) in [("us-east-1", 100.0), ("us-east-2", 0.0)] {
+            gateway.put_endpoint_group(EndpointGroup { arn: region.to_owned(), region: region.to_owned(), dial });
+        }
+        let groups = [(FIRST, "us-east-1"), (SECOND, "us-east-2")].map(|(name, arn)| (name.to_owned(), arn.to_owned()));
+        let plates = vec![
+            plate(FIRST, Some("us-east-1"), Behind::LoadBalancer(FIRST.to_owned())),
+            plate(SECOND, Some("us-east-2"), Behind::Path(String::new())),
+            plate(ACCELERATOR, None, Behind::Groups(groups.to_vec())),
+        ];
+        let emulator = format!("http://{upstream}");
+        Doors::open(&emulator, Aws::new(&emulator, credentials), gateway, plates).await.unwrap()
+    }
+
+    async fn status(doors: &Doors, name: &str, path: &str) -> Option<u16> {
+        let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+        let url = doors.url(name, path).unwrap().parse().unwrap();
+        client.get(url).await.ok().map(|response| response.status().as_u16())
+    }
+
+    #[tokio::test]
+    async fn each_name_has_an_address_of_its_own_and_leads_to_what_is_behind_it() {
+        let endpoint = Endpoint::start("us-east-1").await.unwrap();
+        let doors = doors(&endpoint).await;
+        for (name, region) in [(FIRST, Some("us-east-1")), (SECOND, Some("us-east-2")), (ACCELERATOR, None)] {
+            let address = doors.outside().address(name).unwrap();
+            assert_eq!(doors.region_at(address), region, "{name}");
+            assert_eq!(status(&doors, name, "/health").await, Some(200), "{name}");
+            assert_eq!(status(&doors, name, "/elsewhere").await, Some(404), "{name}");
+        }
+        assert!(doors.outside().address("unknown.example.com").is_none());
+        assert!(doors.url("unknown.example.com", "/health").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_lost_regions_doors_hang_up_until_it_is_back_and_the_others_answer() {
+        let endpoint = Endpoint::start("us-east-1").await.unwrap();
+        let doors = doors(&endpoint).await;
+        doors.lose("us-east-1");
+        assert_eq!(status(&doors, FIRST, "/health").await, None);
+        assert_eq!(status(&doors, SECOND, "/health").await, Some(200));
+        doors.restore("us-east-1");
+        assert_eq!(status(&doors, FIRST, "/health").await, Some(200));
+    }
+
+    #[tokio::test]
+    async fn an_accelerator_sends_its_clients_where_the_dials_say_and_it_is_on_record_when_that_changed() {
+        let endpoint = Endpoint::start("us-east-1").await.unwrap();
+        let doors = doors(&endpoint).await;
+        assert_eq!(status(&doors, ACCELERATOR, "/health").await, Some(200));
+        doors.lose("us-east-1");
+        assert_eq!(status(&doors, ACCELERATOR, "/health").await, None, "its checks have not failed yet");
+        for (region, dial) in [("us-east-1", 0.0), ("us-east-2", 100.0)] {
+            let group = EndpointGroup { arn: region.to_owned(), region: region.to_owned(), dial };
+            doors.house.gateway.put_endpoint_group(group);
+        }
+        assert_eq!(status(&doors, ACCELERATOR, "/health").await, Some(200));
+        let routed: Vec<String> = doors.routed().into_iter().map(|(_, region)| region).collect();
+        assert_eq!(routed, ["us-east-1", "us-east-2"]);
+    }
+
+    #[tokio::test]
+    async fn what_nothing_answers_behind_is_a_bad_gateway() {
+        let endpoint = Endpoint::start("us-east-1").await.unwrap();
+        let doors = doors(&endpoint).await;
+        drop(endpoint);
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+        assert_eq!(status(&doors, SECOND, "/health").await, Some(502));
+    }
+}

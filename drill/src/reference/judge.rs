@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::course::Move;
+use super::course::{Move, UNKNOWN};
 use super::{Course, Estate, Reference};
 use crate::error::Result;
 use crate::state::read_members;
@@ -16,7 +16,7 @@ const MOVE_LIMIT: Duration = Duration::from_secs(60);
 const SHOWN: usize = 5;
 /// What a preflight calls a finding with which a failover would fail, and one that could not be made. Both are none of a
 /// workload that is well.
-const UNWANTED: [&str; 2] = ["blocker", "unknown"];
+const UNWANTED: [&str; 2] = ["blocker", UNKNOWN];
 
 /// Judges it, from the emulator's own state and what the client saw.
 ///
@@ -83,6 +83,13 @@ fn payments_kept(course: &Course) -> Vec<Check> {
         none_of("no payment has another amount in the store", &audit.altered),
         none_of("the store has no payment that the client did not send", &audit.unknown),
     ];
+    if let Some(state) = &course.lag_alarm {
+        checks.push(Check::new(
+            "a long replication lag sets off the workload's alarm",
+            state == "ALARM",
+            state.clone(),
+        ));
+    }
     if let Some(agree) = course.stores_agree {
         checks.push(Check::new(
             "both Regions have the same payments",

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::course::Move;
 use super::{Course, Estate};
+use crate::aws::xml_text;
 use crate::error::{Error, Result};
 use crate::execution::{self, Execution};
 use crate::gateway::{Rule, RuleId};
@@ -18,6 +19,8 @@ use crate::world::Site;
 
 /// How long a run may take: the switch needs half a minute to be noticed.
 const RUN_LIMIT: Duration = Duration::from_mins(4);
+/// A lag beyond every workload's limit, in milliseconds.
+pub(super) const LONG_LAG_MS: u64 = 600_000;
 /// The lag that Aurora publishes for the cluster that does not write, in milliseconds.
 pub(super) const LAG_MS: u64 = 300;
 
@@ -95,6 +98,17 @@ impl Estate {
             self.deployed.set_alarm(self.deployed.output(alarm)?, "OK").await?;
         }
         Ok(())
+    }
+
+    /// The state of an alarm.
+    ///
+    /// # Errors
+    /// [`Error::Unexpected`] when there is no such alarm.
+    pub async fn alarm_state(&self, region: &str, name: &str) -> Result<String> {
+        let named = [("AlarmNames.member.1", name)];
+        let answer = self.aws().query("monitoring", region, "DescribeAlarms", &named).await?;
+        let state = xml_text(&answer, &["MetricAlarms", "member", "StateValue"]);
+        state.ok_or_else(|| Error::Unexpected(format!("there is no alarm {name} in {region}")))
     }
 
     /// Starts a run as a person does, and waits for its end.
