@@ -60,13 +60,19 @@ fn one(text: &str) -> (bool, &str) {
 
 #[test]
 fn the_composite_alarm_fires_when_both_kinds_do_and_for_nothing_less() {
-    let rule = properties("RegionImpairedAlarm")["AlarmRule"]["Sub"].as_str().expect("a rule").to_owned();
-    let all: Vec<&str> = ENDPOINT.into_iter().chain(AURORA).collect();
-    assert_eq!(references(&rule), all.iter().map(|name| (*name).to_owned()).collect());
-    for chosen in 0..1_u32 << all.len() {
-        let in_alarm: Vec<&str> = (0..all.len()).filter(|bit| chosen & (1 << bit) != 0).map(|bit| all[bit]).collect();
-        let of = |kind: &[&str]| kind.iter().any(|name| in_alarm.contains(name));
-        assert_eq!(fires(&rule, &in_alarm), of(&ENDPOINT) && of(&AURORA), "{in_alarm:?}");
+    let rules = &properties("RegionImpairedAlarm")["AlarmRule"]["If"];
+    assert_eq!(rules[0], "HasAurora");
+    // Without Aurora, the Region's API alone is the second kind.
+    for (rule, second) in [(&rules[1], AURORA.as_slice()), (&rules[2], &["RegionApiAlarm"])] {
+        let rule = rule["Sub"].as_str().expect("a rule");
+        let all: Vec<&str> = ENDPOINT.iter().chain(second).copied().collect();
+        assert_eq!(references(rule), all.iter().map(|name| (*name).to_owned()).collect());
+        for chosen in 0..1_u32 << all.len() {
+            let in_alarm: Vec<&str> =
+                (0..all.len()).filter(|bit| chosen & (1 << bit) != 0).map(|bit| all[bit]).collect();
+            let of = |kind: &[&str]| kind.iter().any(|name| in_alarm.contains(name));
+            assert_eq!(fires(rule, &in_alarm), of(&ENDPOINT) && of(second), "{in_alarm:?}");
+        }
     }
 }
 
