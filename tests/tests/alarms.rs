@@ -63,7 +63,7 @@ fn the_composite_alarm_fires_when_both_kinds_do_and_for_nothing_less() {
     let rules = &properties("RegionImpairedAlarm")["AlarmRule"]["If"];
     assert_eq!(rules[0], "HasAurora");
     // Without Aurora, the Region's API alone is the second kind.
-    for (rule, second) in [(&rules[1], AURORA.as_slice()), (&rules[2], &["RegionApiAlarm"])] {
+    for (rule, second) in [(&rules[1], AURORA.as_slice()), (&rules[2], ["RegionApiAlarm"].as_slice())] {
         let rule = rule["Sub"].as_str().expect("a rule");
         let all: Vec<&str> = ENDPOINT.iter().chain(second).copied().collect();
         assert_eq!(references(rule), all.iter().map(|name| (*name).to_owned()).collect());
