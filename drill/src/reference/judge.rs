@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::course::{Move, UNKNOWN};
+use super::course::{Move, is_unmade};
 use super::{Course, Estate, Reference};
 use crate::error::Result;
 use crate::state::read_members;
@@ -14,9 +14,8 @@ use crate::verdict::{self, Check};
 const MOVE_LIMIT: Duration = Duration::from_secs(60);
 /// How many payments are named that are not as they have to be.
 const SHOWN: usize = 5;
-/// What a preflight calls a finding with which a failover would fail, and one that could not be made. Both are none of a
-/// workload that is well.
-const UNWANTED: [&str; 2] = ["blocker", UNKNOWN];
+/// What a preflight calls a finding with which a failover would fail.
+const BLOCKER: &str = "blocker";
 
 /// Judges it, from the emulator's own state and what the client saw.
 ///
@@ -40,7 +39,7 @@ pub async fn judge(estate: &Estate, course: &Course) -> Result<Vec<Check>> {
 }
 
 fn preflight_passed(course: &Course) -> Check {
-    let unwanted = course.preflight.iter().filter(|(severity, _)| UNWANTED.contains(&severity.as_str()));
+    let unwanted = course.preflight.iter().filter(|finding| finding.0 == BLOCKER || is_unmade(finding));
     let unwanted: Vec<String> = unwanted.map(|(severity, words)| format!("{severity}: {words}")).collect();
     let passed = unwanted.is_empty() && !course.preflight.is_empty();
     let found = format!("{} of {} checks: {}", unwanted.len(), course.preflight.len(), unwanted.join("; "));
