@@ -15,6 +15,7 @@ pub mod error;
 pub mod execution;
 pub mod gateway;
 pub mod listener;
+mod lock;
 pub mod moment;
 pub mod orchestrator;
 pub mod process;

@@ -1,8 +1,8 @@
-//! Moments on the one clock of the machine that everything of a drill runs on.
+//! Moments on the one clock of the machine that everything of a drill runs on, and the time between them.
 
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -59,6 +59,20 @@ impl From<SystemTime> for Moment {
         let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
+}
+
+/// The whole milliseconds of a time.
+#[must_use]
+pub fn whole_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Serializes a time as its whole milliseconds.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn serialize_millis<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(whole_millis(*time))
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 //! side by side never mix.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::lock::lock;
 
 /// How often the elapsed times on a terminal are redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -241,11 +243,6 @@ fn keep_redrawing(screen: Weak<Mutex<Screen>>) {
             thread::sleep(REDRAW);
         }
     });
-}
-
-/// A panic elsewhere must not silence the drill, so a poisoned lock is used as it is.
-fn lock(screen: &Mutex<Screen>) -> MutexGuard<'_, Screen> {
-    screen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::chaos::hits::{Coverage, Struck};
 use crate::chaos::schedule::Kind;
 use crate::gateway::Call;
-use crate::moment::Moment;
+use crate::moment::{Moment, whole_millis};
 use crate::reference::{Clients, Course, Reference};
 use crate::stage::{Evidence, Note, Run};
 use crate::timeline::{Step, Timeline, timeline};
@@ -105,7 +105,7 @@ impl Report {
             scenario: scenario.to_owned(),
             seed,
             passed: verdict::passed(&checks),
-            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            took_ms: whole_millis(took),
             story,
             runs: std::iter::once(evidence)
                 .chain(&evidence.beside)
@@ -132,7 +132,7 @@ impl Report {
             scenario: workload.name().to_owned(),
             seed,
             passed: verdict::passed(&checks),
-            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            took_ms: whole_millis(took),
             story: course.story.clone(),
             runs,
             checks,
@@ -155,10 +155,7 @@ impl RunReport {
             status: run.execution.status.clone(),
             message: run.execution.failure.clone().or_else(|| output["message"].as_str().map(str::to_owned)),
             begins: run.begins,
-            rto_ms: Figure {
-                reported: output["rto_ms"].as_u64(),
-                measured: served_after.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
-            },
+            rto_ms: Figure { reported: output["rto_ms"].as_u64(), measured: served_after.map(whole_millis) },
             rpo_ms: Figure {
                 reported: output["rpo_ms"].as_u64(),
                 measured: moves.then_some(if run.unplanned { run.lag_ms } else { 0 }),
@@ -205,7 +202,7 @@ pub fn text(report: &Report, style: Style) -> String {
     if let Some(begins) = begins {
         push(&mut text, &format!("\n{}", style.paint(Paint::Strong, "What happened")));
         for note in &report.story {
-            let at = seconds(u64::try_from(note.at.since(begins).as_millis()).unwrap_or(u64::MAX));
+            let at = seconds(whole_millis(note.at.since(begins)));
             words(&mut text, &format!("{at:>9}  "), &note.text, style);
         }
     }
@@ -293,10 +290,7 @@ fn push_faults(text: &mut String, report: &Report, style: Style) {
             (0, _) => "DID NOT STRIKE".to_owned(),
             (hits, None) => format!("{hits}×"),
             (hits, Some(at)) => {
-                format!(
-                    "{hits}×, first at {}",
-                    seconds(u64::try_from(at.since(begins).as_millis()).unwrap_or(u64::MAX))
-                )
+                format!("{hits}×, first at {}", seconds(whole_millis(at.since(begins))))
             }
         };
         words(text, &format!("  {:>2}  ", struck.fault.number), &format!("{}: {outcome}", struck.text), style);
@@ -501,7 +495,8 @@ fn millis(millis: u64) -> String {
     format!("{millis} ms")
 }
 
-fn seconds(millis: u64) -> String {
+/// As a person reads it, to a hundredth of a second.
+pub(crate) fn seconds(millis: u64) -> String {
     format!("{}.{:02} s", millis / 1000, millis % 1000 / 10)
 }
 

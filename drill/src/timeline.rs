@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::execution::Event;
 use crate::gateway::{Call, Outcome};
-use crate::moment::Moment;
+use crate::moment::{Moment, whole_millis};
 use crate::orchestrator::function_of;
 use crate::stage::Run;
 use crate::state::is_fence;
@@ -132,7 +132,7 @@ pub fn timeline(run: &Run, calls: &[Call]) -> Timeline {
     spans.extend(operations(run, &calls, end));
     for call in calls {
         if let Some(place) = span_of(call, &spans, run.execution.started) {
-            let took_ms = u64::try_from(call.duration.as_millis()).unwrap_or(u64::MAX);
+            let took_ms = whole_millis(call.duration);
             spans[place].count(&call.iam_action, &call.outcome, took_ms);
         }
     }
@@ -140,7 +140,7 @@ pub fn timeline(run: &Run, calls: &[Call]) -> Timeline {
     spans.retain(|span| span.name != TRIGGER || !span.calls.is_empty());
     spans.sort_by_key(|span| span.from);
     let decided = decided_at(&run.history);
-    let millis = |from: Moment, to: Moment| u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX);
+    let millis = |from: Moment, to: Moment| whole_millis(to.since(from));
     Timeline {
         detection_ms: millis(run.begins, run.execution.started),
         decision_ms: decided.map(|decided| millis(run.execution.started, decided)),

@@ -1,13 +1,14 @@
 //! A client's view during a run: from which Region is a workload served? Asked of the emulator, past
 //! the gateway, so that it is measured independently of what the product says.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
 use crate::aws::Aws;
 use crate::gateway::Gateway;
+use crate::lock::lock;
 use crate::moment::Moment;
 use crate::stage::Note;
 use crate::world::{Site, Workload, World};
@@ -102,14 +103,14 @@ impl Shared {
         // A look that fails says nothing; the next one is near.
         let Ok(state) = read else { return };
         let change = Change { at: Moment::now(), served_from: self.world.serves_from(&state) };
-        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = lock(&self.changes);
         if changes.last().is_none_or(|last| last.served_from != change.served_from) {
             changes.push(change);
         }
     }
 
     fn changes(&self) -> Vec<Change> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.changes).clone()
     }
 }
 

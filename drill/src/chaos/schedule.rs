@@ -4,10 +4,11 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::FAULTS_CEASE_AFTER;
 use crate::gateway::{Effect, Fault as Answered, KillPoint, Matcher, Rule};
+use crate::moment::serialize_millis;
 use crate::world::{Site, Workload};
 
 /// Faults of one seed, at least and at most.
@@ -44,7 +45,7 @@ pub enum Incident {
     /// The primary Region is lost, for good.
     Lost,
     /// It is lost, and comes back so long after.
-    LostAndBack(#[serde(serialize_with = "milliseconds")] Duration),
+    LostAndBack(#[serde(serialize_with = "serialize_millis")] Duration),
     /// A person orders a switchover.
     Switchover,
     /// The alarms go off, and all is well.
@@ -92,10 +93,10 @@ pub struct Fault {
     /// Its number in the list, from 1.
     pub number: usize,
     /// When it begins, counted from the start.
-    #[serde(serialize_with = "milliseconds", rename = "from_ms")]
+    #[serde(serialize_with = "serialize_millis", rename = "from_ms")]
     pub from: Duration,
     /// When it has ceased; for an act, until when it waits for its occasion.
-    #[serde(serialize_with = "milliseconds", rename = "until_ms")]
+    #[serde(serialize_with = "serialize_millis", rename = "until_ms")]
     pub until: Duration,
     /// What it is.
     pub what: What,
@@ -177,7 +178,7 @@ pub enum Harm {
     /// It is carried out, and half of the answer arrives.
     AnswerCut,
     /// It is held back, and carried out even when its caller has given up.
-    Delayed(#[serde(serialize_with = "milliseconds")] Duration),
+    Delayed(#[serde(serialize_with = "serialize_millis")] Duration),
     /// The process that makes it is killed.
     Killed(KillPoint),
 }
@@ -635,10 +636,6 @@ fn pick<T: Copy>(random: &mut fastrand::Rng, from: &[T]) -> T {
 
 fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
-}
-
-fn milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{Request, header};
@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, timeout};
 
 use super::health::{Endpoint, Progress, Protocol};
+use crate::lock::lock;
 
 /// An HTTP endpoint has to accept a connection within this time (Developer Guide,
 /// dns-failover-determining-health-of-endpoints.html, like the two below).
@@ -49,7 +50,7 @@ impl Checker {
             loop {
                 ticks.tick().await;
                 let passed = look().await;
-                let mut progress = noted.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut progress = lock(&noted);
                 *progress = progress.after(passed, threshold);
             }
         });
@@ -61,7 +62,7 @@ impl Checker {
     }
 
     pub(super) fn progress(&self) -> Progress {
-        *self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.progress)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hickory_resolver::proto::op::{Message, MessageType, OpCode, ResponseCode};
@@ -19,6 +19,7 @@ use super::health::{self, Endpoint, HealthCheck, Kind};
 use super::zone::{self, RecordSet, normal};
 use crate::aws::Aws;
 use crate::error::{Error, Result};
+use crate::lock::lock;
 use crate::moment::Moment;
 
 /// The time between two readings of the zone and its health checks; [`Change`]s are exact to about this.
@@ -213,11 +214,11 @@ impl Shared {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn changes(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Change>>> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.changes)
     }
 }
 

@@ -5,7 +5,7 @@
 //! role and the role's policies through the emulator, and decides with [`policy`].
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
@@ -17,6 +17,7 @@ use super::policy::{self, Question};
 use super::process_of::{self, Connection};
 use super::request::{Protocol, Seen};
 use crate::aws::{Aws, AwsError, xml_text, xml_texts};
+use crate::lock::lock;
 
 /// IAM is one for all Regions; its calls are signed for this one.
 const IAM_REGION: &str = "us-east-1";
@@ -64,7 +65,7 @@ impl Authorization {
     }
 
     fn known_role(&self, key: &str) -> Option<String> {
-        self.roles.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        lock(&self.roles).get(key).cloned()
     }
 
     async fn find_role(&self, seen: &Seen, key: &str, connection: Connection, root: &Aws) -> Result<String, Fault> {
@@ -89,7 +90,7 @@ impl Authorization {
             return Err(denied(seen, key, "the caller's function has no role"));
         };
         let role = role.to_owned();
-        self.roles.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), role.clone());
+        lock(&self.roles).insert(key.to_owned(), role.clone());
         Ok(role)
     }
 }

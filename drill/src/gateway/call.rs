@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::request::{Caller, LedgerWrite, Seen};
 use super::rule::KillPoint;
+use crate::moment::serialize_millis;
 
 /// One call that went through the gateway.
 #[derive(Clone, Debug, Serialize)]
@@ -16,7 +17,7 @@ pub struct Call {
     #[serde(serialize_with = "unix_ms", rename = "at_ms")]
     pub at: SystemTime,
     /// From arrival to the end of the gateway's answer.
-    #[serde(serialize_with = "milliseconds", rename = "duration_ms")]
+    #[serde(serialize_with = "serialize_millis", rename = "duration_ms")]
     pub duration: Duration,
     /// Who called.
     pub caller: Caller,
@@ -105,9 +106,5 @@ impl Call {
 
 fn unix_ms<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    milliseconds(&since, serializer)
-}
-
-fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    serialize_millis(&since, serializer)
 }

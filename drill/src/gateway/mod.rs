@@ -17,7 +17,7 @@ mod rule;
 
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -38,6 +38,7 @@ pub use rule::{Effect, KillPoint, Matcher, Rule, RuleId};
 
 use crate::aws::{Aws, Credentials};
 use crate::error::{Error, Result};
+use crate::lock::lock;
 
 /// What a gateway stands in front of.
 #[derive(Clone, Debug)]
@@ -97,11 +98,6 @@ impl State {
     fn record(&self, call: Call) {
         lock(&self.calls).push(call);
     }
-}
-
-/// Nothing that is locked here is left half changed by a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Gateway {

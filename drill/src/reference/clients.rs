@@ -1,11 +1,12 @@
 //! What a workload's clients saw, for the report.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Serialize;
 
 use super::Course;
+use crate::moment::whole_millis;
+use crate::report::seconds;
 
 /// What clients saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,7 +52,7 @@ impl Clients {
             payments: takings.sent(),
             acknowledged: takings.acknowledged(),
             failed_requests: failed.into_iter().map(|(failure, count)| (failure.to_string(), count)).collect(),
-            without_service_ms: takings.longest_gap().map_or(0, |gap| millis(gap.length)),
+            without_service_ms: takings.longest_gap().map_or(0, |gap| whole_millis(gap.length)),
             lost: audit.lost.len(),
             doubled: audit.doubled.len(),
             sent_again: audit.charged_anew.len(),
@@ -61,8 +62,8 @@ impl Clients {
                 .map(|one| Followed {
                     run: one.run.label.clone(),
                     to: one.to.clone(),
-                    led_there_ms: one.led_there.map(|at| millis(at.since(one.run.ordered))),
-                    paid_there_ms: one.paid_there.map(|at| millis(at.since(one.run.ordered))),
+                    led_there_ms: one.led_there.map(|at| whole_millis(at.since(one.run.ordered))),
+                    paid_there_ms: one.paid_there.map(|at| whole_millis(at.since(one.run.ordered))),
                 })
                 .collect(),
         }
@@ -103,12 +104,4 @@ impl Clients {
         }
         lines
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn seconds(millis: u64) -> String {
-    format!("{}.{} s", millis / 1000, millis % 1000 / 100)
 }

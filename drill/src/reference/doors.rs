@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::header::{HOST, HeaderName};
@@ -27,6 +27,7 @@ use crate::aws::Aws;
 use crate::dns::Outside;
 use crate::error::{Error, Result};
 use crate::gateway::Gateway;
+use crate::lock::lock;
 use crate::moment::Moment;
 
 /// How long what is behind a door may take; a payment function gives up after 30 s at the latest.
@@ -196,7 +197,7 @@ impl Outside for House {
 
 impl House {
     fn lost(&self) -> MutexGuard<'_, BTreeMap<String, Moment>> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.lost)
     }
 
     fn is_lost(&self, region: Option<&str>) -> bool {
@@ -204,7 +205,7 @@ impl House {
     }
 
     fn routed(&self) -> MutexGuard<'_, Vec<(Moment, String)>> {
-        self.routed.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.routed)
     }
 
     fn note_route(&self, plate: &Plate) {

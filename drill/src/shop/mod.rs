@@ -10,7 +10,7 @@ mod payments;
 pub mod takings;
 mod till;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -22,6 +22,7 @@ pub use takings::{Acknowledgement, Charge, FailedRequest, Failure, Gap, Payment,
 
 use crate::dns::Resolver;
 use crate::error::{Error, Result};
+use crate::lock::lock;
 use crate::moment::Moment;
 use ledger::{Ledger, Order};
 use takings::Answered;
@@ -94,7 +95,7 @@ impl Shop {
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        locked(&self.ledger)
+        lock(&self.ledger)
     }
 }
 
@@ -112,20 +113,16 @@ async fn sell(ledger: Arc<Mutex<Ledger>>, post: Post) {
     loop {
         ticks.tick().await;
         while under_way.try_join_next().is_some() {}
-        let orders = locked(&ledger).due(Moment::now());
+        let orders = lock(&ledger).due(Moment::now());
         for order in orders {
             let (ledger, place, answer) = (Arc::clone(&ledger), order.place, post(order));
             under_way.spawn(async move {
                 let outcome = tokio::time::timeout(REQUEST_LIMIT, answer).await;
                 let outcome = outcome.unwrap_or(Err(Failure::TimedOut));
-                locked(&ledger).done(place, outcome, Moment::now());
+                lock(&ledger).done(place, outcome, Moment::now());
             });
         }
     }
-}
-
-fn locked(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
-    ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -57,10 +57,6 @@ pub fn exactly(wanted: usize, what: &str, found: usize) -> Check {
     Check::new(format!("{wanted} {what}"), found == wanted, found.to_string())
 }
 
-fn millis(time: std::time::Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 fn text(value: Option<u64>, unit: &str) -> String {
     value.map_or_else(|| "nothing".to_owned(), |value| format!("{value} {unit}"))
 }

@@ -1,7 +1,8 @@
 //! How the runs went: decisions, messages to people, figures.
 
-use super::{Check, counted, listed, millis, text};
+use super::{Check, counted, listed, text};
 use crate::listener::Message;
+use crate::moment::whole_millis;
 use crate::stage::{Evidence, QUESTION, Run};
 use crate::world::MAX_RPO_MS;
 
@@ -61,7 +62,7 @@ pub fn ran_side_by_side(evidence: &Evidence) -> Check {
     let last_start = executions().map(|execution| execution.started).max();
     let first_end = executions().filter_map(|execution| execution.stopped).min();
     let found = executions().map(|execution| {
-        let lasted = execution.stopped.map_or(0, |stopped| millis(stopped.since(execution.started)));
+        let lasted = execution.stopped.map_or(0, |stopped| whole_millis(stopped.since(execution.started)));
         format!("{} for {lasted} ms", execution.name)
     });
     let passed = !evidence.beside.is_empty() && last_start < first_end;
@@ -128,9 +129,9 @@ pub fn asked_for_the_lag(run: &Run) -> Check {
 /// The product's RTO is what the drill measured.
 #[must_use]
 pub fn rto_is_true(run: &Run) -> Check {
-    let measured = run.served_again.map(|at| millis(at.since(run.begins)));
+    let measured = run.served_again.map(|at| whole_millis(at.since(run.begins)));
     // The product counts from the alarm; the drill from the loss.
-    let known_to_the_drill_only = millis(run.ordered.since(run.begins));
+    let known_to_the_drill_only = whole_millis(run.ordered.since(run.begins));
     let reported = run.execution.output["rto_ms"].as_u64();
     let agree = match (measured, reported) {
         (Some(measured), Some(reported)) => measured.abs_diff(reported + known_to_the_drill_only) <= TOLERANCE_MS,

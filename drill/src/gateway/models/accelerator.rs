@@ -4,7 +4,7 @@
 //! accelerator is IN_PROGRESS for one look, then DEPLOYED.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::super::fault::Fault;
 use super::super::request::Seen;
 use super::{Answer, parse, unknown_operation};
+use crate::lock::lock;
 
 /// Where the control plane stands.
 /// Source: <https://docs.aws.amazon.com/global-accelerator/latest/api/Welcome.html>
@@ -100,7 +101,7 @@ impl Accelerators {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -5,7 +5,7 @@
 //! nearest one. The model does that with an UpdateService call to the emulator.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use super::super::fault::Fault;
 use super::super::request::Seen;
 use super::{Answer, parse, unknown_operation};
 use crate::aws::{Aws, AwsError};
+use crate::lock::lock;
 
 /// The only dimension that ECS services have.
 const ECS_DIMENSION: &str = "ecs:service:DesiredCount";
@@ -69,12 +70,12 @@ pub(in super::super) struct AutoScaling {
 
 impl AutoScaling {
     pub(in super::super) fn targets(&self) -> Vec<ScalableTarget> {
-        self.targets.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        lock(&self.targets).values().cloned().collect()
     }
 
     pub(in super::super) fn put(&self, target: ScalableTarget) {
         let key = (target.region.clone(), target.resource_id.clone());
-        self.targets.lock().unwrap_or_else(PoisonError::into_inner).insert(key, target);
+        lock(&self.targets).insert(key, target);
     }
 
     /// `aws` calls the emulator with root credentials.
@@ -110,7 +111,7 @@ impl AutoScaling {
             return Err(invalid("the gateway's model knows ECS services only"));
         }
         let key = (region.to_owned(), resource_id.to_owned());
-        let known = self.targets.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let known = lock(&self.targets).get(&key).cloned();
         let limit = |name: &str, known: Option<i64>| {
             input
                 .get(name)

@@ -5,7 +5,7 @@
 //! `ConflictException` stands in for one.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::super::fault::Fault;
 use super::super::request::Seen;
 use super::{Answer, parse, unknown_operation};
+use crate::lock::lock;
 
 /// Where a cluster's endpoints stand.
 /// Source: <https://docs.aws.amazon.com/general/latest/gr/r53arc.html>
@@ -89,7 +90,7 @@ impl RoutingCluster {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, RoutingControl>> {
-        self.controls.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.controls)
     }
 }
 

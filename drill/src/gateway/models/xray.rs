@@ -3,7 +3,7 @@
 //! A document that X-Ray could not use is reported back as unprocessed, as the developer guide's "Sending
 //! trace data to X-Ray" shows, so that a fault of the functions shows up here and not in production.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::super::fault::Fault;
 use super::super::request::{Caller, Seen};
 use super::{Answer, parse, unknown_operation};
+use crate::lock::lock;
 
 /// Largest document that X-Ray takes, in bytes.
 const DOCUMENT_LIMIT: usize = 64 * 1024;
@@ -37,7 +38,7 @@ pub(in super::super) struct XRay {
 
 impl XRay {
     pub(in super::super) fn segments(&self) -> Vec<TraceSegment> {
-        self.segments.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.segments).clone()
     }
 
     pub(in super::super) fn answer(&self, seen: &Seen, body: &[u8]) -> Answer {
@@ -51,7 +52,7 @@ impl XRay {
         let mut unprocessed = Vec::new();
         for document in documents {
             match segment(document.as_str().unwrap_or_default()) {
-                Ok(document) => self.segments.lock().unwrap_or_else(PoisonError::into_inner).push(TraceSegment {
+                Ok(document) => lock(&self.segments).push(TraceSegment {
                     at: SystemTime::now(),
                     region: seen.region.clone(),
                     caller: seen.caller.clone(),
