@@ -9,21 +9,18 @@ use std::time::Duration;
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
 use crate::error::{Error, Result};
+use crate::http_server::{Answer, HangUp, serve};
 
 /// The path that answers while the workload serves.
 const HEALTH_PATH: &str = "/health";
 /// How long the drill's own look at an endpoint may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(2);
-/// Pause after a connection could not be accepted, which happens when descriptors run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What an endpoint does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,11 +69,6 @@ struct Shared {
     requests: AtomicU64,
 }
 
-/// Ends the request's connection without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("the endpoint hangs up")]
-struct HangUp;
-
 impl Endpoint {
     /// Serves `region` on a free port.
     ///
@@ -91,7 +83,8 @@ impl Endpoint {
             condition: AtomicU8::new(Condition::Serving as u8),
             requests: AtomicU64::new(0),
         });
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared))).abort_handle();
+        let answering = Arc::clone(&shared);
+        let accepting = serve(listener, move |request| std::future::ready(answer(&request, &answering)));
         Ok(Self { address, shared, accepting })
     }
 
@@ -139,25 +132,7 @@ impl Drop for Endpoint {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    loop {
-        let Ok((stream, _peer)) = listener.accept().await else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                let answer = answer(&request, &shared);
-                async { answer }
-            });
-            // A connection's end is the client's business.
-            let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
-}
-
-fn answer(request: &http::Request<Incoming>, shared: &Shared) -> Result<Response<Full<Bytes>>, HangUp> {
+fn answer(request: &http::Request<Incoming>, shared: &Shared) -> Answer {
     shared.requests.fetch_add(1, Ordering::SeqCst);
     let status = match Condition::from_byte(shared.condition.load(Ordering::SeqCst)) {
         Condition::HangingUp => return Err(HangUp),

@@ -11,8 +11,9 @@ use crate::chaos::hits::{Coverage, Struck};
 use crate::chaos::schedule::Kind;
 use crate::gateway::Call;
 use crate::moment::{Moment, whole_millis};
-use crate::reference::{Clients, Course, Reference};
-use crate::stage::{Evidence, Note, Run};
+use crate::reference::Clients;
+use crate::stage::{Evidence, Run};
+use crate::story::Note;
 use crate::timeline::{Step, Timeline, timeline};
 use crate::verdict::{self, Check};
 
@@ -89,55 +90,33 @@ pub struct Figure {
     pub measured: Option<u64>,
 }
 
-impl Report {
-    /// Puts a report together.
-    #[must_use]
-    pub fn new(
-        scenario: &str,
-        seed: u64,
-        took: Duration,
-        story: Vec<Note>,
-        evidence: &Evidence,
-        checks: Vec<Check>,
-        logs: PathBuf,
-    ) -> Self {
-        Self {
-            scenario: scenario.to_owned(),
-            seed,
-            passed: verdict::passed(&checks),
-            took_ms: whole_millis(took),
-            story,
-            runs: std::iter::once(evidence)
-                .chain(&evidence.beside)
-                .flat_map(|one| one.runs.iter().map(|run| RunReport::new(run, &one.calls)))
-                .collect(),
-            checks,
-            logs,
-            clients: None,
-            faults: Vec::new(),
-            replay: None,
-        }
-    }
+/// Which play a report is of.
+#[derive(Clone, Debug)]
+pub struct Play<'a> {
+    /// The scenario's name.
+    pub scenario: &'a str,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// From the first tool to the verdict.
+    pub took: Duration,
+    /// Where the logs are.
+    pub logs: PathBuf,
+}
 
-    /// The same for a reference workload.
+impl Report {
+    /// Puts a report together; `clients`, `faults` and `replay` are for those who have them.
     #[must_use]
-    pub fn of_workload(
-        (workload, seed): (Reference, u64),
-        took: Duration,
-        (course, runs): (&Course, Vec<RunReport>),
-        checks: Vec<Check>,
-        logs: PathBuf,
-    ) -> Self {
+    pub fn new(play: Play<'_>, story: Vec<Note>, runs: Vec<RunReport>, checks: Vec<Check>) -> Self {
         Self {
-            scenario: workload.name().to_owned(),
-            seed,
+            scenario: play.scenario.to_owned(),
+            seed: play.seed,
             passed: verdict::passed(&checks),
-            took_ms: whole_millis(took),
-            story: course.story.clone(),
+            took_ms: whole_millis(play.took),
+            story,
             runs,
             checks,
-            logs,
-            clients: Some(Clients::of(course)),
+            logs: play.logs,
+            clients: None,
             faults: Vec::new(),
             replay: None,
         }
@@ -145,6 +124,12 @@ impl Report {
 }
 
 impl RunReport {
+    /// The runs of each orchestrator, that of the scenario first.
+    pub(crate) fn all(evidence: &Evidence) -> Vec<Self> {
+        let orchestrators = std::iter::once(evidence).chain(&evidence.beside);
+        orchestrators.flat_map(|one| one.runs.iter().map(|run| Self::new(run, &one.calls))).collect()
+    }
+
     pub(crate) fn new(run: &Run, calls: &[Call]) -> Self {
         let output = &run.execution.output;
         let served_after = run.served_again.map(|at| at.since(run.begins));
@@ -520,7 +505,8 @@ mod tests {
             Check { claim: "once".to_owned(), passed, found: "twice".to_owned() },
         ];
         let logs = PathBuf::from("target/drill/runs/1");
-        Report::new("region-loss", 42, Duration::from_millis(12_340), story, &recorded::evidence(), checks, logs)
+        let play = Play { scenario: "region-loss", seed: 42, took: Duration::from_millis(12_340), logs };
+        Report::new(play, story, RunReport::all(&recorded::evidence()), checks)
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Runs one scenario, or one seed of chaos, from nothing to its report.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::chaos::schedule::Schedule;
 use crate::chaos::{self, course, hits, judge};
 use crate::error::Result;
 use crate::progress::Progress;
-use crate::reference::{self, Estate, Reference};
-use crate::report::Report;
+use crate::reference::{self, Clients, Estate, Reference};
+use crate::report::{Play, Report, RunReport};
 use crate::scenarios::Scenario;
 use crate::stage::{Evidence, Stage};
 use crate::staging::Staging;
@@ -45,8 +46,8 @@ pub async fn play(tools: &Tools, scenario: &dyn Scenario, seed: u64, progress: &
     let played = play_on(&mut stage, scenario).await;
     let evidence = or_logs(&stage, played).await?;
     let checks = scenario.judge(&evidence);
-    let logs = stage.run_dir.clone();
-    let report = Report::new(scenario.name(), seed, began.elapsed(), stage.story(), &evidence, checks, logs);
+    let play = Play { scenario: scenario.name(), seed, took: began.elapsed(), logs: stage.run_dir.clone() };
+    let report = Report::new(play, stage.story(), RunReport::all(&evidence), checks);
     Ok(finished(stage, report).await)
 }
 
@@ -68,8 +69,8 @@ pub async fn play_chaos(tools: &Tools, schedule: &Schedule, progress: &Progress)
     let mut story = stage.story();
     story.extend(hits::notes(&struck));
     story.sort_by_key(|note| note.at);
-    let logs = stage.run_dir.clone();
-    let mut report = Report::new(chaos::NAME, schedule.seed, began.elapsed(), story, &evidence, checks, logs);
+    let play = Play { scenario: chaos::NAME, seed: schedule.seed, took: began.elapsed(), logs: stage.run_dir.clone() };
+    let mut report = Report::new(play, story, RunReport::all(&evidence), checks);
     report.faults = struck;
     report.replay = Some(chaos::replay_command(schedule.seed));
     Ok(finished(stage, report).await)
@@ -93,9 +94,14 @@ pub async fn play_workload(tools: &Tools, workload: Reference, seed: u64, progre
     if !matches!(&played, Ok((_, checks, _)) if verdict::passed(checks)) {
         estate.save_logs().await;
     }
+    if played.is_err() {
+        say_where_logs_are(&estate.run_dir, progress);
+    }
     let (course, checks, runs) = played?;
-    let logs = estate.run_dir.clone();
-    let report = Report::of_workload((workload, seed), began.elapsed(), (&course, runs), checks, logs);
+    let play = Play { scenario: workload.name(), seed, took: began.elapsed(), logs: estate.run_dir.clone() };
+    let clients = Clients::of(&course);
+    let mut report = Report::new(play, course.story, runs, checks);
+    report.clients = Some(clients);
     Ok(Played { report, left: Left::Estate(Box::new(estate)) })
 }
 
@@ -103,9 +109,14 @@ pub async fn play_workload(tools: &Tools, workload: Reference, seed: u64, progre
 async fn or_logs<T>(stage: &Stage, played: Result<T>) -> Result<T> {
     if played.is_err() {
         stage.save_logs().await;
-        stage.progress.line(format!("      logs: {}", stage.run_dir.display()));
+        say_where_logs_are(&stage.run_dir, &stage.progress);
     }
     played
+}
+
+/// A report says it by itself.
+fn say_where_logs_are(run_dir: &Path, progress: &Progress) {
+    progress.line(format!("      logs: {}", run_dir.display()));
 }
 
 async fn finished(stage: Stage, report: Report) -> Played {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
+use crate::dns::control_plane;
 use crate::error::{Error, Result};
 use crate::gateway::{Gateway, ScalableTarget};
 use crate::staging::{Staging, Traffic};
@@ -273,9 +274,7 @@ async fn read_services(aws: &Aws, workload: Workload, site: Site) -> Result<BTre
 }
 
 async fn read_records(aws: &Aws, zone_id: &str) -> Result<Vec<RecordSet>> {
-    let path = format!("/2013-04-01/hostedzone/{zone_id}/rrset");
-    let xml = aws.rest("route53", "us-east-1", "GET", &path, "application/xml", b"").await?;
-    records_in(&xml)
+    records_in(&control_plane::get(aws, &format!("hostedzone/{zone_id}/rrset")).await?)
 }
 
 fn records_in(xml: &str) -> Result<Vec<RecordSet>> {

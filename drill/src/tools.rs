@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::logs::CALLS_FILE;
 use crate::process::ChildCommand;
 use crate::progress::{Progress, Task};
 
@@ -36,8 +37,6 @@ const LOCK_POLL: Duration = Duration::from_millis(200);
 const RUNS_KEPT: usize = 20;
 /// How many runs this process has begun.
 static RUNS_BEGUN: AtomicU32 = AtomicU32::new(0);
-/// The recorded calls of a run, which are written when it failed.
-pub(crate) const CALLS_FILE: &str = "calls.json";
 
 /// The installed tools.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use crate::aws::Aws;
 use crate::gateway::Gateway;
 use crate::lock::lock;
 use crate::moment::Moment;
-use crate::stage::Note;
+use crate::story::Note;
 use crate::world::{Site, Workload, World};
 
 /// The time between two looks; measured times are exact to about this.

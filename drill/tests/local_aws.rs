@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use drill::aws::{Aws, AwsError};
 use drill::deploy::{Deployment, deploy};
+use drill::dns::control_plane;
 use drill::emulator::{LocalAws, LocalAwsOptions};
 use drill::gateway::{Call, Effect, Fault, KillPoint, Matcher, Outcome, Rule, ScalableTarget};
 use drill::progress::Progress;
@@ -329,11 +330,11 @@ async fn a_deployed_functions_calls_go_through_the_gateway_under_its_role() {
     assert_eq!(invoke(&aws, &register).await["code"], "ValidationException", "allowed, but there is no such service");
 }
 
-fn pair(first: &str, second: &str) -> String {
+fn pair(first: &str, second: &str) -> Vec<String> {
     let half = |record_type: &str, city: &str, role: &str, data: &str| {
         format!(
-            "<Change><Action>UPSERT</Action><ResourceRecordSet><Name>app.example.com</Name><Type>{record_type}</Type>\
-             <SetIdentifier>{city}</SetIdentifier><Failover>{role}</Failover>{data}</ResourceRecordSet></Change>"
+            "<Name>app.example.com</Name><Type>{record_type}</Type><SetIdentifier>{city}</SetIdentifier>\
+             <Failover>{role}</Failover>{data}"
         )
     };
     let alias = |city: &str| {
@@ -347,46 +348,29 @@ fn pair(first: &str, second: &str) -> String {
             "<TTL>60</TTL><ResourceRecords><ResourceRecord><Value>{address}</Value></ResourceRecord></ResourceRecords>"
         )
     };
-    [
+    vec![
         half("A", "frankfurt", first, &alias("frankfurt")),
         half("A", "ireland", second, &alias("ireland")),
         half("AAAA", "frankfurt", first, &values("2001:db8::c")),
         half("AAAA", "ireland", second, &values("2001:db8::1e")),
     ]
-    .concat()
 }
 
 /// More than one page of records that come before everything else in the zone.
-fn many_records() -> String {
+fn many_records() -> Vec<String> {
     let record = |number: u32| {
         format!(
-            "<Change><Action>CREATE</Action><ResourceRecordSet><Name>a{number:03}.example.com</Name><Type>A</Type>\
-             <TTL>60</TTL><ResourceRecords><ResourceRecord><Value>192.0.2.1</Value></ResourceRecord></ResourceRecords>\
-             </ResourceRecordSet></Change>"
+            "<Name>a{number:03}.example.com</Name><Type>A</Type><TTL>60</TTL><ResourceRecords><ResourceRecord>\
+             <Value>192.0.2.1</Value></ResourceRecord></ResourceRecords>"
         )
     };
     (0..300).map(record).collect()
 }
 
-async fn dns(aws: &Aws, path: &str, xml: &str) -> String {
-    aws.rest("route53", "us-east-1", "POST", path, "application/xml", xml.as_bytes()).await.unwrap()
-}
-
-async fn change_records(aws: &Aws, zone_id: &str, changes: &str) {
-    let xml = format!(
-        "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch>\
-         <Changes>{changes}</Changes></ChangeBatch></ChangeResourceRecordSetsRequest>"
-    );
-    dns(aws, &format!("/2013-04-01/hostedzone/{zone_id}/rrset"), &xml).await;
-}
-
 async fn create_zone(aws: &Aws) -> String {
-    let xml = "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
-               <Name>example.com</Name><CallerReference>test</CallerReference></CreateHostedZoneRequest>";
-    let zone = dns(aws, "/2013-04-01/hostedzone", xml).await;
-    let zone_id = drill::aws::xml_text(&zone, &["HostedZone", "Id"]).unwrap();
-    let zone_id = zone_id.trim_start_matches("/hostedzone/").to_owned();
-    change_records(aws, &zone_id, &(many_records() + &pair("PRIMARY", "SECONDARY"))).await;
+    let zone_id = control_plane::create_zone(aws, "example.com").await.unwrap();
+    control_plane::change_record_sets(aws, &zone_id, "CREATE", &many_records()).await.unwrap();
+    control_plane::change_record_sets(aws, &zone_id, "CREATE", &pair("PRIMARY", "SECONDARY")).await.unwrap();
     zone_id
 }
 
@@ -427,7 +411,7 @@ async fn a_dns_question_is_answered_from_the_primary_records_when_the_callers_ro
     assert!(call.answered_by_model);
     assert_eq!((call.outcome, call.iam_action.as_str()), (Outcome::Ok { status: 200 }, "route53:TestDNSAnswer"));
 
-    change_records(&aws, &zone_id, &pair("SECONDARY", "PRIMARY")).await;
+    control_plane::change_record_sets(&aws, &zone_id, "UPSERT", &pair("SECONDARY", "PRIMARY")).await.unwrap();
     let moved = [("A", "ireland.elb.amazonaws.com."), ("AAAA", "2001:db8::1e")];
     for (record_type, value) in moved {
         assert_eq!(ask(&zone_id, "app.example.com", record_type).await["answer"]["RecordData"], json!([value]));

@@ -8,6 +8,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use drill::aws::{Aws, AwsError, xml_text, xml_texts};
+use drill::dns::control_plane;
 use drill::emulator::{LocalAws, LocalAwsOptions};
 use drill::progress::Progress;
 use drill::tools::ensure_tools;
@@ -134,8 +135,7 @@ async fn writers(aws: &Aws, region: &str) -> Result<BTreeMap<String, bool>, AwsE
 }
 
 async fn health_check(aws: &Aws, id: &str) -> String {
-    let path = format!("/2013-04-01/healthcheck/{id}");
-    aws.rest("route53", "us-east-1", "GET", &path, "text/xml", b"").await.unwrap()
+    control_plane::get(aws, &format!("healthcheck/{id}")).await.unwrap()
 }
 
 async fn desired_tasks(aws: &Aws, region: &str) -> Value {
@@ -206,7 +206,7 @@ async fn a_stack_within_a_stack_that_fails_leaves_nothing_behind_and_says_why() 
     let which = json!({ "cluster": STACK, "services": ["orders"] });
     let gone = aws.json("ecs", STANDBY, "DescribeServices", &which).await.unwrap_err();
     assert_eq!(gone.code, "ClusterNotFoundException");
-    let checks = aws.rest("route53", "us-east-1", "GET", "/2013-04-01/healthcheck", "text/xml", b"").await.unwrap();
+    let checks = control_plane::get(&aws, "healthcheck").await.unwrap();
     assert!(xml_text(&checks, &["HealthCheck", "Id"]).is_none(), "{checks}");
 }
 

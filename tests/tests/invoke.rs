@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use drill::dns::control_plane;
 use drill::emulator::LocalAws;
 use drill::endpoints::Endpoint;
 use drill::gateway::{Call, EndpointGroup, RoutingControl};
@@ -324,18 +325,12 @@ impl Bench {
         let (aws, gateway) = (self.local.emulator.aws(), &self.local.gateway);
         let sets = [("frankfurt", 100, "192.0.2.1"), ("ireland", 0, "192.0.2.2")].map(|(identifier, weight, address)| {
             format!(
-                "<Change><Action>CREATE</Action><ResourceRecordSet><Name>quotes.trading.example.com</Name><Type>A</Type>\
-                 <SetIdentifier>{identifier}</SetIdentifier><Weight>{weight}</Weight><TTL>60</TTL><ResourceRecords>\
-                 <ResourceRecord><Value>{address}</Value></ResourceRecord></ResourceRecords></ResourceRecordSet></Change>"
+                "<Name>quotes.trading.example.com</Name><Type>A</Type><SetIdentifier>{identifier}</SetIdentifier>\
+                 <Weight>{weight}</Weight><TTL>60</TTL><ResourceRecords><ResourceRecord><Value>{address}</Value>\
+                 </ResourceRecord></ResourceRecords>"
             )
         });
-        let batch = format!(
-            "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch>\
-             <Changes>{}</Changes></ChangeBatch></ChangeResourceRecordSetsRequest>",
-            sets.concat()
-        );
-        let path = format!("/2013-04-01/hostedzone/{zone}/rrset");
-        aws.rest("route53", "us-east-1", "POST", &path, "text/xml", batch.as_bytes()).await.expect("weighted records");
+        control_plane::change_record_sets(&aws, zone, "CREATE", &sets).await.expect("weighted records");
         let bucket = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>\
                       eu-west-1</LocationConstraint></CreateBucketConfiguration>";
         let created =

@@ -9,7 +9,8 @@ use super::schedule::{Fault, Kind, Schedule, Spell, What};
 use crate::gateway::Call;
 use crate::moment::Moment;
 use crate::orchestrator::function_of;
-use crate::stage::{Evidence, Note};
+use crate::stage::Evidence;
+use crate::story::Note;
 
 /// What became of a fault.
 #[derive(Clone, Debug, Serialize)]

@@ -12,7 +12,8 @@ use std::time::Duration;
 use form_urlencoded::Serializer;
 use roxmltree::Node;
 
-use super::zone::{DNS_REGION, MOST_PAGES, document, is, normal, texts};
+use super::control_plane;
+use super::zone::{MOST_PAGES, document, is, normal, texts};
 use crate::aws::{Aws, xml_text};
 use crate::error::{Error, Result};
 
@@ -130,8 +131,7 @@ pub async fn read(aws: &Aws) -> Result<BTreeMap<String, HealthCheck>> {
     let mut checks = BTreeMap::new();
     let mut query = String::new();
     for _ in 0..MOST_PAGES {
-        let path = format!("/2013-04-01/healthcheck?{query}");
-        let xml = aws.rest("route53", DNS_REGION, "GET", &path, "application/xml", b"").await?;
+        let xml = control_plane::get(aws, &format!("healthcheck?{query}")).await?;
         checks.extend(page(&xml)?.into_iter().map(|check| (check.id.clone(), check)));
         match xml_text(&xml, &["NextMarker"]) {
             Some(marker) => query = Serializer::new(String::new()).append_pair("marker", &marker).finish(),

@@ -16,6 +16,7 @@
 
 pub mod answer;
 mod checker;
+pub mod control_plane;
 pub mod health;
 pub mod resolver;
 pub mod server;

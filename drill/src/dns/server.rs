@@ -302,7 +302,7 @@ mod tests {
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
 
-    use super::super::testing::{ControlPlane, Names, a_record};
+    use super::super::testing::{ControlPlane, Names, a_record, until};
     use super::super::{Outside, Resolver};
     use super::*;
 
@@ -337,16 +337,6 @@ mod tests {
     /// What a client without a cache is answered.
     async fn asked(dns: &Dns, name: &str) -> Result<Ipv4Addr> {
         Resolver::new(dns.address()).unwrap().address(name).await
-    }
-
-    async fn until(what: &str, happened: impl Fn() -> bool) {
-        for _ in 0..600 {
-            if happened() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("{what} did not happen");
     }
 
     fn addresses(dns: &Dns, name: &str) -> Vec<Vec<Ipv4Addr>> {

@@ -1,21 +1,19 @@
 //! What tests put around the server: a control plane that answers two calls, and names outside of the zone.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::Response;
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper::body::Bytes;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
 use super::Outside;
 use crate::aws::{Aws, Credentials};
+use crate::http_server::serve;
 
 /// A hosted zone and its health checks. It stops when dropped.
 pub(crate) struct ControlPlane {
@@ -33,23 +31,16 @@ impl ControlPlane {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let sets = Arc::new(Mutex::new(sets.to_owned()));
         let (served, checks) = (Arc::clone(&sets), checks.to_owned());
-        let accepting = tokio::spawn(async move {
-            loop {
-                let (stream, _peer) = listener.accept().await.unwrap();
-                let (served, checks) = (Arc::clone(&served), checks.clone());
-                let service = service_fn(move |request: http::Request<Incoming>| {
-                    let elements = match request.uri().path() {
-                        "/2013-04-01/hostedzone/Z1EXAMPLE/rrset" => served.lock().unwrap().clone(),
-                        "/2013-04-01/healthcheck" => checks.clone(),
-                        other => panic!("{other} is not called"),
-                    };
-                    let list = format!("<List>{elements}<IsTruncated>false</IsTruncated></List>");
-                    async move { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(list)))) }
-                });
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            }
+        let accepting = serve(listener, move |request| {
+            let elements = match request.uri().path() {
+                "/2013-04-01/hostedzone/Z1EXAMPLE/rrset" => served.lock().unwrap().clone(),
+                "/2013-04-01/healthcheck" => checks.clone(),
+                other => panic!("{other} is not called"),
+            };
+            let list = format!("<List>{elements}<IsTruncated>false</IsTruncated></List>");
+            std::future::ready(Ok(Response::new(Full::new(Bytes::from(list)))))
         });
-        Self { sets, endpoint, accepting: accepting.abort_handle() }
+        Self { sets, endpoint, accepting }
     }
 
     pub(crate) fn set(&self, sets: &str) {
@@ -88,4 +79,15 @@ pub(crate) fn a_record(name: &str, address: &str) -> String {
         "<ResourceRecordSet><Name>{name}.</Name><Type>A</Type><TTL>60</TTL><ResourceRecords><ResourceRecord>\
          <Value>{address}</Value></ResourceRecord></ResourceRecords></ResourceRecordSet>"
     )
+}
+
+/// Waits until something happened, for half a minute at most.
+pub(crate) async fn until(what: &str, happened: impl Fn() -> bool) {
+    for _ in 0..600 {
+        if happened() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{what} did not happen");
 }

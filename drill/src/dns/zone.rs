@@ -3,11 +3,10 @@
 use form_urlencoded::Serializer;
 use roxmltree::{Document, Node};
 
+use super::control_plane;
 use crate::aws::{Aws, xml_text};
 use crate::error::{Error, Result};
 
-/// Where Route 53's control plane is called; it is one for all Regions.
-pub(crate) const DNS_REGION: &str = "us-east-1";
 /// A zone of a drill has far fewer than so many pages of record sets or of health checks, 100 on each.
 pub(super) const MOST_PAGES: usize = 100;
 /// How many aliases of aliases are followed; more of them are taken for a circle.
@@ -79,8 +78,7 @@ pub async fn read(aws: &Aws, zone_id: &str) -> Result<Vec<RecordSet>> {
     let mut sets = Vec::new();
     let mut query = String::new();
     for _ in 0..MOST_PAGES {
-        let path = format!("/2013-04-01/hostedzone/{zone_id}/rrset?{query}");
-        let page = page(&aws.rest("route53", DNS_REGION, "GET", &path, "application/xml", b"").await?)?;
+        let page = page(&control_plane::get(aws, &format!("hostedzone/{zone_id}/rrset?{query}")).await?)?;
         sets.extend(page.sets);
         match page.next {
             Some(next) => query = next,

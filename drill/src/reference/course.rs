@@ -11,7 +11,7 @@ use crate::gateway::RuleId;
 use crate::moment::Moment;
 use crate::progress::Task;
 use crate::shop::{Audit, Shop, Stored, Takings, audit};
-use crate::stage::Note;
+use crate::story::{Note, Story};
 
 /// The resource that clients ask for.
 const PAYMENT_PATH: &str = "/payment";
@@ -70,7 +70,7 @@ pub struct Move {
 struct Director<'a> {
     estate: &'a Estate,
     shop: Shop,
-    story: Vec<Note>,
+    story: Story,
     moves: Vec<Move>,
 }
 
@@ -93,8 +93,8 @@ pub async fn play(estate: &Estate, seed: u64) -> Result<Course> {
     await_dns(estate).await?;
     let name = workload.record_name();
     let shop = Shop::open(estate.resolver()?, name, estate.doors.port(), PAYMENT_PATH, seed);
-    let mut director = Director { estate, shop, story: Vec::new(), moves: Vec::new() };
-    director.tell(format!("a client pays {name} every 50 ms"));
+    let mut director = Director { estate, shop, story: Story::new(&estate.progress), moves: Vec::new() };
+    director.story.tell(format!("a client pays {name} every 50 ms"));
     director.wait("clients pay", QUIET_DAYS).await;
     let blackout = director.fail_over().await?;
     if workload.fails_back() {
@@ -119,14 +119,6 @@ async fn await_dns(estate: &Estate) -> Result<()> {
 }
 
 impl Director<'_> {
-    fn tell(&mut self, text: impl Into<String>) -> Moment {
-        let note = Note { at: Moment::now(), text: text.into() };
-        self.estate.progress.line(format!("   >  {}", note.text));
-        let at = note.at;
-        self.story.push(note);
-        at
-    }
-
     async fn wait(&self, what: &str, time: Duration) {
         let task = self.estate.progress.task(what);
         let end = tokio::time::Instant::now() + time;
@@ -140,12 +132,14 @@ impl Director<'_> {
     async fn fail_over(&mut self) -> Result<RuleId> {
         let (primary, standby) = (self.estate.workload.primary(), self.estate.workload.standby());
         let blackout = self.estate.lose(primary);
-        let lost = self.tell(format!("{primary} is lost: its addresses answer nobody, and no AWS API answers there"));
-        self.tell("the alarms on the endpoint and on the Region's API go to ALARM; from here on the product acts");
+        let lost =
+            self.story.tell(format!("{primary} is lost: its addresses answer nobody, and no AWS API answers there"));
+        self.story
+            .tell("the alarms on the endpoint and on the Region's API go to ALARM; from here on the product acts");
         let task = self.estate.progress.task("failing over");
         let tell = |state: &str| task.update(format!("{state}; {}", in_words(&self.shop.takings())));
         let run = self.estate.fail_over(lost, tell).await?;
-        self.moved(run, standby, &task).await?;
+        self.moved(run, standby, &task).await;
         task.done(in_words(&self.shop.takings()));
         if self.estate.workload.keeps() == Keeps::Aurora {
             self.send_again(lost);
@@ -159,7 +153,7 @@ impl Director<'_> {
         let report = self.moves.last().map(|last| &last.run.execution.output);
         let rpo_ms = report.and_then(|report| report["rpo_ms"].as_u64()).unwrap_or_default();
         let count = self.shop.send_again(lost.minus(Duration::from_millis(rpo_ms)));
-        self.tell(format!(
+        self.story.tell(format!(
             "the report says that the last {rpo_ms} ms may be lost: the client sends {count} payments again"
         ));
     }
@@ -169,14 +163,14 @@ impl Director<'_> {
         self.estate.restore(primary, blackout);
         self.estate.publish_lag(primary, LAG_MS).await?;
         self.estate.clear_alarms().await?;
-        self.tell(format!("{primary} is back; its database is a secondary now"));
-        self.tell(format!("a person starts a switchover to {primary}"));
+        self.story.tell(format!("{primary} is back; its database is a secondary now"));
+        self.story.tell(format!("a person starts a switchover to {primary}"));
         let trigger =
             json!({ "kind": "manual", "mode": "switchover", "target_region": primary, "reason": "home again" });
         let task = self.estate.progress.task("going home");
         let tell = |state: &str| task.update(format!("{state}; {}", in_words(&self.shop.takings())));
         let run = self.estate.order("going home", &trigger, tell).await?;
-        self.moved(run, primary, &task).await?;
+        self.moved(run, primary, &task).await;
         task.done(in_words(&self.shop.takings()));
         Ok(())
     }
@@ -185,14 +179,14 @@ impl Director<'_> {
     async fn let_lag(&mut self) -> Result<String> {
         let (workload, standby) = (self.estate.workload, self.estate.workload.standby());
         self.estate.publish_lag(standby, LONG_LAG_MS).await?;
-        self.tell(format!("replication to {standby} falls {} s behind", LONG_LAG_MS / 1000));
+        self.story.tell(format!("replication to {standby} falls {} s behind", LONG_LAG_MS / 1000));
         self.estate.alarm_state(standby, &format!("{}-replication-lag", workload.stack_name())).await
     }
 
     /// Waits until clients pay in the Region that a run went to.
-    async fn moved(&mut self, run: WorkloadRun, to: &str, task: &Task) -> Result<()> {
+    async fn moved(&mut self, run: WorkloadRun, to: &str, task: &Task) {
         let ended = run.execution.stopped.unwrap_or_else(Moment::now);
-        self.story.push(Note { at: ended, text: format!("the run ends: {}", run.execution.status) });
+        self.story.keep(ended, format!("the run ends: {}", run.execution.status));
         let deadline = tokio::time::Instant::now() + MOVE_LIMIT;
         let (mut led_there, mut paid_there) = (None, None);
         while paid_there.is_none() && tokio::time::Instant::now() < deadline {
@@ -202,13 +196,12 @@ impl Director<'_> {
             tokio::time::sleep(POLL).await;
         }
         if let Some(at) = led_there {
-            self.story.push(Note { at, text: format!("{} leads to {to}", self.estate.workload.record_name()) });
+            self.story.keep(at, format!("{} leads to {to}", self.estate.workload.record_name()));
         }
         if let Some(at) = paid_there {
-            self.story.push(Note { at, text: format!("{to} takes its first payment") });
+            self.story.keep(at, format!("{to} takes its first payment"));
         }
         self.moves.push(Move { run, to: to.to_owned(), led_there, paid_there });
-        Ok(())
     }
 
     async fn close(mut self, preflight: Vec<(String, String)>) -> Result<Course> {
@@ -216,7 +209,7 @@ impl Director<'_> {
         // What stays open is for the verdict.
         let closed = self.shop.close(CLOSE_LIMIT).await;
         task.done(in_words(&self.shop.takings()));
-        self.tell(match closed {
+        self.story.tell(match closed {
             Ok(()) => "the client has no open payments any more, and stops".to_owned(),
             Err(error) => format!("the client stops: {error}"),
         });
@@ -233,8 +226,9 @@ impl Director<'_> {
         let lag_alarm = if workload.fails_back() { Some(self.let_lag().await?) } else { None };
         let takings = self.shop.takings();
         let audit = audit(&takings, &kept);
-        self.story.sort_by_key(|note| note.at);
-        Ok(Course { story: self.story, preflight, moves: self.moves, takings, audit, lag_alarm, stores_agree })
+        let mut story = self.story.notes().to_vec();
+        story.sort_by_key(|note| note.at);
+        Ok(Course { story, preflight, moves: self.moves, takings, audit, lag_alarm, stores_agree })
     }
 }
 

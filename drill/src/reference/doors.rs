@@ -13,11 +13,9 @@ use http::header::{HOST, HeaderName};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
@@ -27,6 +25,7 @@ use crate::aws::Aws;
 use crate::dns::Outside;
 use crate::error::{Error, Result};
 use crate::gateway::Gateway;
+use crate::http_server::{Answer, HangUp, serve};
 use crate::lock::lock;
 use crate::moment::Moment;
 
@@ -34,8 +33,6 @@ use crate::moment::Moment;
 const ANSWER_LIMIT: Duration = Duration::from_secs(35);
 /// The largest request that is let in, in bytes; payments have a few hundred.
 const MAX_BODY_BYTES: usize = 64 * 1024;
-/// Pause after a connection could not be accepted, which happens when descriptors run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A port that is free at one of the addresses may be taken at another; then another one is tried.
 const PORT_ATTEMPTS: u32 = 20;
 /// The doors' addresses are 127.88.0.1 and on: loopback, but nobody's usual choice.
@@ -88,13 +85,6 @@ struct House {
     http: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// Ends the request's connection without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("the door hangs up")]
-struct HangUp;
-
-type Answer = std::result::Result<Response<Full<Bytes>>, HangUp>;
-
 impl Doors {
     /// Opens them.
     ///
@@ -124,7 +114,10 @@ impl Doors {
         let accepting = names
             .into_iter()
             .zip(listeners)
-            .map(|(name, listener)| tokio::spawn(accept(listener, name, Arc::clone(&house))).abort_handle())
+            .map(|(name, listener)| {
+                let house = Arc::clone(&house);
+                serve(listener, move |request| Arc::clone(&house).answer(name.clone(), request))
+            })
             .collect();
         Ok(Self { port, house, accepting })
     }
@@ -185,7 +178,7 @@ impl Drop for Doors {
 
 impl Outside for House {
     fn address(&self, name: &str) -> Option<Ipv4Addr> {
-        self.doors.get(&name.trim_end_matches('.').to_ascii_lowercase()).map(|(address, _)| *address)
+        self.doors.get(name).map(|(address, _)| *address)
     }
 
     /// What Route 53 knows of a load balancer's targets. A lost Region says nothing new of its own, so what was healthy
@@ -216,8 +209,8 @@ impl House {
         }
     }
 
-    async fn answer(&self, name: &str, request: Request<Incoming>) -> Answer {
-        let Some((_, plate)) = self.doors.get(name) else { return Err(HangUp) };
+    async fn answer(self: Arc<Self>, name: String, request: Request<Incoming>) -> Answer {
+        let Some((_, plate)) = self.doors.get(&name) else { return Err(HangUp) };
         let plate = match &plate.behind {
             Behind::Groups(groups) => {
                 let group = self.group(groups).ok_or(HangUp)?;
@@ -320,21 +313,6 @@ async fn listen_at_one_port(addresses: &[Ipv4Addr]) -> std::io::Result<(u16, Vec
     Ok((port, listeners))
 }
 
-async fn accept(listener: TcpListener, name: String, house: Arc<House>) {
-    loop {
-        let Ok((stream, _peer)) = listener.accept().await else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        let (name, house) = (name.clone(), Arc::clone(&house));
-        tokio::spawn(async move {
-            let service = service_fn(|request| house.answer(&name, request));
-            // A connection's end is the client's business.
-            let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http_body_util::Empty;
@@ -424,7 +402,7 @@ mod tests {
         let endpoint = Endpoint::start("us-east-1").await.unwrap();
         let doors = doors(&endpoint).await;
         drop(endpoint);
-        tokio::time::sleep(ACCEPT_PAUSE).await;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         assert_eq!(status(&doors, SECOND, "/health").await, Some(502));
     }
 }

@@ -10,11 +10,10 @@ use serde_json::{Value, json};
 use super::plan::{Particulars, parameters};
 use super::site::Site;
 use super::{Doors, Reference, SUFFIX};
-use crate::aws::{Aws, xml_text};
+use crate::aws::Aws;
 use crate::deploy::{as_user, stack_outputs};
 use crate::deployed::{Deployed, Place};
-use crate::dns::zone::{self, DNS_REGION};
-use crate::dns::{Change, Dns, Resolver};
+use crate::dns::{Change, Dns, Resolver, control_plane, zone};
 use crate::emulator::{LocalAws, LocalAwsOptions};
 use crate::error::{Error, Result};
 use crate::gateway::{EndpointGroup, ScalableTarget, Suspended};
@@ -27,8 +26,6 @@ use crate::tools::{Tools, keep_functions};
 const DEPLOY_LIMIT: Duration = Duration::from_mins(8);
 /// Any certificate does where no TLS is spoken.
 const CERTIFICATE: &str = "certificate/11111111-2222-3333-4444-555555555555";
-/// Route 53's namespace.
-const DNS_NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 
 /// A workload in the local AWS. Everything stops when it is dropped.
 #[derive(Debug)]
@@ -61,7 +58,7 @@ impl Estate {
         let options = LocalAwsOptions { run_dir: run_dir.clone(), seed, wait_scale: 1.0 };
         let local = LocalAws::start(tools, options, progress).await?;
         let aws = local.emulator.aws();
-        let zone_id = create_zone(&aws).await?;
+        let zone_id = control_plane::create_zone(&aws, Reference::ZONE).await?;
         deploy_stacks(tools, &local, workload, &zone_id, &run_dir, progress).await?;
         let mut outputs = BTreeMap::new();
         for region in workload.regions() {
@@ -143,19 +140,6 @@ pub(super) fn output<'a>(
 ) -> Result<&'a str> {
     let value = outputs.get(region).and_then(|of_region| of_region.get(name)).map(String::as_str);
     value.ok_or_else(|| Error::Unexpected(format!("the stack in {region} has no output {name}")))
-}
-
-async fn create_zone(aws: &Aws) -> Result<String> {
-    let zone = Reference::ZONE;
-    let xml = format!(
-        "<CreateHostedZoneRequest xmlns=\"{DNS_NAMESPACE}\"><Name>{zone}</Name><CallerReference>drill</CallerReference>\
-         </CreateHostedZoneRequest>"
-    );
-    let path = "/2013-04-01/hostedzone";
-    let answer = aws.rest("route53", DNS_REGION, "POST", path, "application/xml", xml.as_bytes()).await?;
-    let id = xml_text(&answer, &["HostedZone", "Id"]);
-    let id = id.ok_or_else(|| Error::Unexpected(format!("a hosted zone without an id: {answer}")))?;
-    Ok(id.trim_start_matches("/hostedzone/").to_owned())
 }
 
 /// Runs `infra/deploy`, the command that users deploy with.
@@ -269,16 +253,11 @@ async fn point_at_accelerator(
     const ACCELERATOR_ZONE: &str = "Z2BJ6XQ5FK7U4H";
     let workload = Reference::Edge;
     let (name, accelerator) = (workload.record_name(), output(outputs, workload.primary(), "AcceleratorDnsName")?);
-    let xml = format!(
-        "<ChangeResourceRecordSetsRequest xmlns=\"{DNS_NAMESPACE}\"><ChangeBatch><Changes><Change>\
-         <Action>CREATE</Action><ResourceRecordSet><Name>{name}</Name><Type>A</Type><AliasTarget>\
-         <HostedZoneId>{ACCELERATOR_ZONE}</HostedZoneId><DNSName>{accelerator}</DNSName>\
-         <EvaluateTargetHealth>false</EvaluateTargetHealth></AliasTarget></ResourceRecordSet></Change></Changes>\
-         </ChangeBatch></ChangeResourceRecordSetsRequest>"
+    let set = format!(
+        "<Name>{name}</Name><Type>A</Type><AliasTarget><HostedZoneId>{ACCELERATOR_ZONE}</HostedZoneId>\
+         <DNSName>{accelerator}</DNSName><EvaluateTargetHealth>false</EvaluateTargetHealth></AliasTarget>"
     );
-    let path = format!("/2013-04-01/hostedzone/{zone_id}/rrset");
-    aws.rest("route53", DNS_REGION, "POST", &path, "application/xml", xml.as_bytes()).await?;
-    Ok(())
+    control_plane::change_record_sets(aws, zone_id, "CREATE", &[set]).await
 }
 
 async fn deploy_orchestrator(

@@ -11,10 +11,10 @@ use crate::aws::xml_text;
 use crate::error::{Error, Result};
 use crate::execution::{self, Execution};
 use crate::gateway::{Rule, RuleId};
+use crate::logs;
 use crate::moment::Moment;
 use crate::report::RunReport;
 use crate::stage::Run;
-use crate::tools::CALLS_FILE;
 use crate::world::Site;
 
 /// How long a run may take: the switch needs half a minute to be noticed.
@@ -175,20 +175,8 @@ impl Estate {
         Ok(reports)
     }
 
-    /// Writes what the orchestrator's functions logged, the gateway's calls and the executions' histories beside the
-    /// emulator's log, for whoever has to find out what went wrong. Logs that cannot be written are no reason to stop.
+    /// Keeps the logs of this run, for whoever has to find out what went wrong.
     pub async fn save_logs(&self) {
-        let mut files = self.deployed.logs().await;
-        files.insert(
-            CALLS_FILE.to_owned(),
-            serde_json::to_string_pretty(&self.local.gateway.calls()).unwrap_or_default(),
-        );
-        for (name, text) in files {
-            let path = self.run_dir.join(name);
-            if let Err(error) = std::fs::write(&path, text) {
-                self.progress.line(format!("      could not write {}: {error}", path.display()));
-            }
-        }
-        self.progress.line(format!("      logs: {}", self.run_dir.display()));
+        logs::save(&self.run_dir, [&self.deployed], &self.local.gateway, &self.progress).await;
     }
 }

@@ -134,15 +134,13 @@ mod tests {
     use http::{Response, StatusCode};
     use http_body_util::{BodyExt, Full};
     use hyper::body::{Bytes, Incoming};
-    use hyper::server::conn::http1;
-    use hyper::service::service_fn;
-    use hyper_util::rt::TokioIo;
     use serde_json::{Value, json};
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::dns::testing::{ControlPlane, Names, a_record};
+    use crate::dns::testing::{ControlPlane, Names, a_record, until};
     use crate::dns::{Dns, Outside};
+    use crate::http_server::{Answer, HangUp, serve};
 
     const SEED: u64 = 11;
     /// Far longer than any of this takes.
@@ -263,22 +261,16 @@ mod tests {
                 hosts: Arc::default(),
             };
             let serving = service.clone();
-            tokio::spawn(async move {
-                loop {
-                    let (stream, _peer) = listener.accept().await.unwrap();
-                    let serving = serving.clone();
-                    let answer = service_fn(move |request| serving.clone().answer(request));
-                    tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
-                }
-            });
+            // It goes with the test's runtime.
+            let _accepting = serve(listener, move |request| serving.clone().answer(request));
             service
         }
 
-        async fn answer(self, request: http::Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+        async fn answer(self, request: http::Request<Incoming>) -> Answer {
             assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/payment"));
             let host = request.headers()["host"].to_str().unwrap().to_owned();
             self.hosts.lock().unwrap().insert(host);
-            let body = request.into_body().collect().await?.to_bytes();
+            let body = request.into_body().collect().await.map_err(|_half_a_request| HangUp)?.to_bytes();
             let payment: Value = serde_json::from_slice(&body).unwrap();
             let [id, amount] = ["transaction_id", "amount"].map(|name| payment[name].as_str().unwrap().to_owned());
             let status = *self.status.lock().unwrap();
@@ -302,16 +294,6 @@ mod tests {
         fn stored(&self) -> Vec<Stored> {
             self.charges.lock().unwrap().values().cloned().collect()
         }
-    }
-
-    async fn until(what: &str, happened: impl Fn() -> bool) {
-        for _ in 0..600 {
-            if happened() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("{what} did not happen");
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use evidence::Evidence;
 pub use orders::{Asks, Order};
-pub use runs::{Note, Run};
+pub use runs::Run;
 
 use crate::aws::Aws;
 use crate::deployed::Deployed;
@@ -21,12 +21,14 @@ use crate::endpoints::Condition;
 use crate::error::{Error, Result};
 use crate::gateway::{Rule, RuleId};
 use crate::listener::Message;
+use crate::logs;
 use crate::moment::Moment;
 use crate::orchestrator::Orchestrator;
 use crate::progress::Progress;
 use crate::staging::Staging;
 use crate::state::WorldState;
-use crate::tools::{CALLS_FILE, Tools};
+use crate::story::{Note, Story};
+use crate::tools::Tools;
 use crate::watcher::Watcher;
 use crate::world::{self, Site, Workload, World};
 
@@ -59,7 +61,7 @@ pub struct Stage {
     /// The one that alarms and orders go to.
     present: usize,
     watchers: BTreeMap<Workload, Watcher>,
-    story: Vec<Note>,
+    story: Story,
     lag_ms: u64,
     blackouts: BTreeMap<Site, RuleId>,
     incident: Option<Moment>,
@@ -121,7 +123,7 @@ impl Stage {
             desks,
             present: 0,
             watchers: BTreeMap::new(),
-            story: Vec::new(),
+            story: Story::new(progress),
             lag_ms,
             blackouts: BTreeMap::new(),
             incident: None,
@@ -193,8 +195,8 @@ impl Stage {
     /// What was done so far, and what clients saw of it.
     #[must_use]
     pub fn story(&self) -> Vec<Note> {
-        let mut story = self.story.clone();
-        if let Some(first) = self.story.first() {
+        let mut story = self.story.notes().to_vec();
+        if let Some(first) = self.story.notes().first() {
             story.extend(self.watchers.values().flat_map(|watcher| watcher.notes(first.at)));
         }
         story.sort_by_key(|note| note.at);
@@ -203,11 +205,7 @@ impl Stage {
 
     /// Tells the reader something, now and in the report.
     pub fn tell(&mut self, text: impl Into<String>) -> Moment {
-        let note = Note { at: Moment::now(), text: text.into() };
-        self.progress.line(format!("   >  {}", note.text));
-        let at = note.at;
-        self.story.push(note);
-        at
+        self.story.tell(text)
     }
 
     /// Loses a Region: its endpoint no longer answers, nor does any AWS API there.
@@ -336,23 +334,8 @@ impl Stage {
         Err(Error::TimedOut { what: "the functions coming to rest".to_owned(), limit: SETTLE_LIMIT })
     }
 
-    /// Writes what the functions logged, the gateway's calls and the executions' histories beside the
-    /// emulator's log, for whoever has to find out what went wrong.
+    /// Keeps the logs of this run, for whoever has to find out what went wrong.
     pub async fn save_logs(&self) {
-        for deployed in self.orchestrators() {
-            for (name, text) in deployed.logs().await {
-                self.save(&name, &text);
-            }
-        }
-        let calls = serde_json::to_string_pretty(&self.local.gateway.calls()).unwrap_or_default();
-        self.save(CALLS_FILE, &calls);
-    }
-
-    /// Logs that can't be written are no reason to stop.
-    fn save(&self, name: &str, text: &str) {
-        let path = self.run_dir.join(name);
-        if let Err(error) = std::fs::write(&path, text) {
-            self.progress.line(format!("      could not write {}: {error}", path.display()));
-        }
+        logs::save(&self.run_dir, self.orchestrators(), &self.local.gateway, &self.progress).await;
     }
 }

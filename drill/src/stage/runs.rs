@@ -19,15 +19,6 @@ const STOP_POLL: Duration = Duration::from_millis(20);
 /// How the names of executions begin that the product starts for an alarm.
 const BY_ALARM: &str = "alarm-";
 
-/// Something that the drill did, or saw happen.
-#[derive(Clone, Debug, Serialize)]
-pub struct Note {
-    /// When.
-    pub at: Moment,
-    /// What, in words.
-    pub text: String,
-}
-
 /// One run of the state machine, as seen from outside.
 #[derive(Clone, Debug, Serialize)]
 pub struct Run {

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{Site, Workload};
-use crate::aws::{Aws, xml_text};
+use crate::aws::Aws;
+use crate::dns::control_plane;
 use crate::endpoints::Endpoint;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::staging::{FULL_WEIGHT, PlanSource, Staging, Traffic};
 
-/// Route 53's control plane.
-const DNS_REGION: &str = "us-east-1";
-const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 const ZONE: &str = "trading.example.com";
 /// The load balancers' own hosted zone; any value does for an emulator that resolves nothing.
 const LOAD_BALANCER_ZONE: &str = "Z215JYRZR1TBD5";
@@ -20,12 +18,7 @@ const BYSTANDER_TTL_SECONDS: u32 = 300;
 
 /// Creates the zone and answers its id.
 pub(super) async fn create(aws: &Aws, endpoints: &BTreeMap<Site, Endpoint>, staging: &Staging) -> Result<String> {
-    let xml = format!(
-        "<CreateHostedZoneRequest xmlns=\"{NAMESPACE}\"><Name>{ZONE}</Name><CallerReference>drill</CallerReference>\
-         </CreateHostedZoneRequest>"
-    );
-    let answer = dns(aws, "hostedzone", &xml).await?;
-    let zone_id = id_in(&answer, &["HostedZone", "Id"])?.trim_start_matches("/hostedzone/").to_owned();
+    let zone_id = control_plane::create_zone(aws, ZONE).await?;
     let mut records = bystander_records();
     for (site, endpoint) in endpoints {
         let check = create_health_check(aws, *site, endpoint).await?;
@@ -38,33 +31,21 @@ pub(super) async fn create(aws: &Aws, endpoints: &BTreeMap<Site, Endpoint>, stag
         records
             .extend(staging.workloads().into_iter().map(|workload| simple(workload.record_name(), "TXT", "\"app\"")));
     }
-    let changes: Vec<String> = records
-        .iter()
-        .map(|record| {
-            format!("<Change><Action>CREATE</Action><ResourceRecordSet>{record}</ResourceRecordSet></Change>")
-        })
-        .collect();
-    let changes = changes.concat();
-    let xml = format!(
-        "<ChangeResourceRecordSetsRequest xmlns=\"{NAMESPACE}\"><ChangeBatch><Changes>{changes}</Changes>\
-         </ChangeBatch></ChangeResourceRecordSetsRequest>"
-    );
-    dns(aws, &format!("hostedzone/{zone_id}/rrset"), &xml).await?;
+    control_plane::change_record_sets(aws, &zone_id, "CREATE", &records).await?;
     Ok(zone_id)
 }
 
 async fn create_health_check(aws: &Aws, site: Site, endpoint: &Endpoint) -> Result<String> {
     let address = endpoint.address();
-    let xml = format!(
-        "<CreateHealthCheckRequest xmlns=\"{NAMESPACE}\"><CallerReference>drill-{site}</CallerReference>\
-         <HealthCheckConfig><IPAddress>{ip}</IPAddress><Port>{port}</Port><Type>HTTP</Type>\
-         <ResourcePath>/health</ResourcePath><RequestInterval>10</RequestInterval>\
-         <FailureThreshold>3</FailureThreshold></HealthCheckConfig></CreateHealthCheckRequest>",
+    let content = format!(
+        "<CallerReference>drill-{site}</CallerReference><HealthCheckConfig><IPAddress>{ip}</IPAddress>\
+         <Port>{port}</Port><Type>HTTP</Type><ResourcePath>/health</ResourcePath>\
+         <RequestInterval>10</RequestInterval><FailureThreshold>3</FailureThreshold></HealthCheckConfig>",
         ip = address.ip(),
         port = address.port(),
     );
-    let answer = dns(aws, "healthcheck", &xml).await?;
-    id_in(&answer, &["HealthCheck", "Id"])
+    let answer = control_plane::post(aws, "healthcheck", "CreateHealthCheckRequest", &content).await?;
+    control_plane::id_in(&answer, "HealthCheck")
 }
 
 /// A Region's part of each set of a workload's records, with the Region's health check.
@@ -116,13 +97,4 @@ fn values(ttl_seconds: u32, value: &str) -> String {
         "<TTL>{ttl_seconds}</TTL><ResourceRecords><ResourceRecord><Value>{value}</Value></ResourceRecord>\
          </ResourceRecords>"
     )
-}
-
-async fn dns(aws: &Aws, path: &str, xml: &str) -> Result<String> {
-    let path = format!("/2013-04-01/{path}");
-    Ok(aws.rest("route53", DNS_REGION, "POST", &path, "application/xml", xml.as_bytes()).await?)
-}
-
-fn id_in(answer: &str, path: &[&str]) -> Result<String> {
-    xml_text(answer, path).ok_or_else(|| Error::Unexpected(format!("an answer without an id: {answer}")))
 }

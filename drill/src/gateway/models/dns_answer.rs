@@ -10,10 +10,10 @@
 use super::super::fault::{Fault, escaped};
 use super::super::request::form_value;
 use crate::aws::{Aws, AwsError};
+use crate::dns::control_plane::NAMESPACE;
 use crate::dns::zone::{self, Data, MOST_ALIASES, RecordSet, Routing, exists, normal};
 use crate::error::Error;
 
-const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 /// The values of `RRType` in the API model.
 const RECORD_TYPES: [&str; 17] = [
     "SOA", "A", "TXT", "NS", "CNAME", "MX", "NAPTR", "PTR", "SRV", "SPF", "AAAA", "CAA", "DS", "TLSA", "SSHFP", "SVCB",
