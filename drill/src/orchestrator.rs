@@ -97,8 +97,6 @@ impl Orchestrator {
             ecs.extend([
                 arn("ecs", &format!("service/{cluster}/*")),
                 arn("application-autoscaling", "scalable-target/*"),
-                arn("servicequotas", "fargate/L-3032A538"),
-                arn("servicequotas", "fargate/L-36FBB829"),
             ]);
         }
         let lists = [

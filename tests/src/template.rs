@@ -1,9 +1,9 @@
-//! The template and the definition as data, for the contract tests: `!Ref X` reads as `{"Ref": "X"}`.
+//! The template and the definition as data, for the contract tests.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::project_root;
 
@@ -15,15 +15,18 @@ pub const FUNCTION_RESOURCES: [(&str, &str); 4] = [
     ("health-probe", "HealthProbe"),
 ];
 
+/// The file of the orchestrator's template.
+#[must_use]
+pub fn template_file() -> PathBuf {
+    project_root().join("infra/orchestrator.yaml")
+}
+
 /// The orchestrator's template.
 ///
 /// # Errors
 /// What is wrong with the file.
 pub fn template() -> Result<Value, String> {
-    let path = project_root().join("infra/orchestrator.yaml");
-    let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let documents = Yaml::load_from_str(&text).map_err(|error| error.to_string())?;
-    documents.first().map(plain).ok_or_else(|| "the template is empty".to_owned())
+    workloads::template(&template_file())
 }
 
 /// The state machine's definition.
@@ -58,7 +61,7 @@ pub fn allowed_actions(template: &Value, role: &str) -> BTreeSet<String> {
 #[must_use]
 pub fn statements(template: &Value, role: &str) -> Vec<Value> {
     let policies = template["Resources"][role]["Properties"]["Policies"].as_array().cloned().unwrap_or_default();
-    let when_it_holds = |value: Value| value.pointer("/If/1").cloned().unwrap_or(value);
+    let when_it_holds = |value: Value| value.pointer("/Fn::If/1").cloned().unwrap_or(value);
     policies
         .into_iter()
         .map(when_it_holds)
@@ -74,27 +77,5 @@ pub fn strings(value: &Value) -> Vec<String> {
         Value::String(text) => vec![text.clone()],
         Value::Array(items) => items.iter().flat_map(strings).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
-    }
-}
-
-fn plain(yaml: &Yaml<'_>) -> Value {
-    match yaml {
-        Yaml::Value(scalar) => plain_scalar(scalar),
-        Yaml::Sequence(items) => items.iter().map(plain).collect(),
-        Yaml::Mapping(fields) => Value::Object(
-            fields.iter().map(|(key, value)| (key.as_str().unwrap_or_default().to_owned(), plain(value))).collect(),
-        ),
-        Yaml::Tagged(tag, inner) => Value::Object(Map::from_iter([(tag.suffix.clone(), plain(inner))])),
-        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => Value::Null,
-    }
-}
-
-fn plain_scalar(scalar: &Scalar<'_>) -> Value {
-    match scalar {
-        Scalar::Null => Value::Null,
-        Scalar::Boolean(flag) => Value::from(*flag),
-        Scalar::Integer(number) => Value::from(*number),
-        Scalar::FloatingPoint(number) => Value::from(number.into_inner()),
-        Scalar::String(text) => Value::from(text.as_ref()),
     }
 }

@@ -60,11 +60,11 @@ fn one(text: &str) -> (bool, &str) {
 
 #[test]
 fn the_composite_alarm_fires_when_both_kinds_do_and_for_nothing_less() {
-    let rules = &properties("RegionImpairedAlarm")["AlarmRule"]["If"];
+    let rules = &properties("RegionImpairedAlarm")["AlarmRule"]["Fn::If"];
     assert_eq!(rules[0], "HasAurora");
     // Without Aurora, the Region's API alone is the second kind.
     for (rule, second) in [(&rules[1], AURORA.as_slice()), (&rules[2], ["RegionApiAlarm"].as_slice())] {
-        let rule = rule["Sub"].as_str().expect("a rule");
+        let rule = rule["Fn::Sub"].as_str().expect("a rule");
         let all: Vec<&str> = ENDPOINT.iter().chain(second).copied().collect();
         assert_eq!(references(rule), all.iter().map(|name| (*name).to_owned()).collect());
         for chosen in 0..1_u32 << all.len() {
@@ -101,7 +101,7 @@ fn the_alarms_that_the_function_lets_start_a_look_are_those_that_reach_it() {
         .map(|(name, _)| name.clone())
         .collect();
     let variables = &properties("HealthProbeFunction")["Environment"]["Variables"];
-    let known = references(variables["TRIGGER_ALARM_ARNS"]["If"][1]["Sub"].as_str().expect("a list of ARNs"));
+    let known = references(variables["TRIGGER_ALARM_ARNS"]["Fn::If"][1]["Fn::Sub"].as_str().expect("a list of ARNs"));
     assert_eq!(known, reaching.iter().map(|name| format!("{name}.Arn")).collect());
     assert_eq!(reaching, ENDPOINT.into_iter().chain(AURORA).map(str::to_owned).collect());
 }

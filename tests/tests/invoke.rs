@@ -323,13 +323,14 @@ impl Bench {
     /// Region.
     async fn create_switches(&self, zone: &str) {
         let (aws, gateway) = (self.local.emulator.aws(), &self.local.gateway);
-        let sets = [("frankfurt", 100, "192.0.2.1"), ("ireland", 0, "192.0.2.2")].map(|(identifier, weight, address)| {
-            format!(
-                "<Name>quotes.trading.example.com</Name><Type>A</Type><SetIdentifier>{identifier}</SetIdentifier>\
+        let sets =
+            [("frankfurt", 100, "192.0.2.1"), ("ireland", 0, "192.0.2.2")].map(|(identifier, weight, address)| {
+                format!(
+                    "<Name>quotes.trading.example.com</Name><Type>A</Type><SetIdentifier>{identifier}</SetIdentifier>\
                  <Weight>{weight}</Weight><TTL>60</TTL><ResourceRecords><ResourceRecord><Value>{address}</Value>\
                  </ResourceRecord></ResourceRecords>"
-            )
-        });
+                )
+            });
         control_plane::change_record_sets(&aws, zone, "CREATE", &sets).await.expect("weighted records");
         let bucket = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>\
                       eu-west-1</LocationConstraint></CreateBucketConfiguration>";

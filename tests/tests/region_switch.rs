@@ -4,18 +4,16 @@
 use std::collections::BTreeMap;
 
 use failover::region_switch::{Event, RegionSwitch, VARIABLE};
-use failover_tests::template::template;
-use serde_json::{Value, json};
+use failover_tests::template::template_file;
+use serde_json::json;
+use workloads::Deployment;
 
 /// All variables of a function together, in bytes.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const MOST_BYTES: usize = 4 * 1024;
 
 /// Parameters as they are set for a deployment.
-const PARAMETERS: [(&str, &str); 18] = [
-    ("AWS::Partition", "aws"),
-    ("AWS::Region", "eu-west-1"),
-    ("AWS::AccountId", "123456789012"),
+const PARAMETERS: [(&str, &str); 15] = [
     ("PrimaryRegion", "eu-central-1"),
     ("GlobalClusterId", "trading"),
     ("PrimaryClusterId", "trading-primary"),
@@ -30,37 +28,15 @@ const PARAMETERS: [(&str, &str); 18] = [
     ("RecordType", "A"),
     ("PrimarySetIdentifier", "frankfurt"),
     ("DrSetIdentifier", "ireland"),
-    ("Names", "orders\",\"quotes"),
+    ("PlanName", "trading"),
 ];
 
-/// A `!Sub`, with or without values of its own; `all` says which way an `!If` on the services goes. The plan has all parts.
-fn resolve(value: &Value, all: bool) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Object(_) => {
-            if let Some(branches) = value["If"].as_array() {
-                let holds = all || branches[0] != "AllEcsServices";
-                return resolve(&branches[if holds { 1 } else { 2 }], all);
-            }
-            let sub = &value["Sub"];
-            let (mut text, own) = match sub.as_array() {
-                Some(parts) => (parts[0].as_str().expect("a text").to_owned(), parts[1].clone()),
-                None => (sub.as_str().expect("a text").to_owned(), json!({})),
-            };
-            // What is joined of a list is set in the parameters above.
-            for (name, inner) in own.as_object().expect("values").iter().filter(|(name, _)| *name != "Names") {
-                text = text.replace(&format!("${{{name}}}"), &resolve(inner, all));
-            }
-            PARAMETERS.iter().fold(text, |text, (name, set)| text.replace(&format!("${{{name}}}"), set))
-        }
-        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_)) => panic!("cannot resolve {other}"),
-    }
-}
-
-fn configured(resource: &str, all: bool) -> RegionSwitch {
-    let template = template().expect("readable");
-    let variable = &template["Resources"][resource]["Properties"]["Environment"]["Variables"][VARIABLE];
-    let text = resolve(variable, all);
+/// What the template tells a function when the plan names these services.
+fn configured(function: &str, services: &str) -> RegionSwitch {
+    let deployment = Deployment::of_template(&template_file(), "eu-west-1").with("EcsServices", services);
+    let deployment = PARAMETERS.iter().fold(deployment, |deployment, (name, value)| deployment.with(name, value));
+    let stack = deployment.expand().expect("a template that can be deployed");
+    let text = stack.at(function).text(&format!("Environment/Variables/{VARIABLE}")).to_owned();
     assert!(!text.contains("${"), "{text}");
     assert!(text.len() < MOST_BYTES / 2, "{} bytes leave too little for the other variables", text.len());
     let variables = BTreeMap::from([(VARIABLE, text.as_str())]);
@@ -81,15 +57,14 @@ fn each_step_function_can_activate_either_region_with_what_the_template_tells_it
         [("eu-central-1", "trading-primary", "trading-frankfurt"), ("eu-west-1", "trading-dr", "trading-ireland")]
     {
         let event = activate(region);
-        let promotion = configured("PromoteAuroraFunction", true).promotion(&event).expect("a promotion");
+        let promotion = configured("PromoteAuroraFunction", "").promotion(&event).expect("a promotion");
         assert_eq!(promotion.target_cluster_arn.expect("named").cluster_id().as_str(), database);
-        for all in [true, false] {
-            let scaling = configured("ScaleEcsFunction", all).scaling(&event).expect("a scaling");
+        for (named, expected) in [("", json!("all")), ("orders,quotes", json!({ "named": ["orders", "quotes"] }))] {
+            let scaling = configured("ScaleEcsFunction", named).scaling(&event).expect("a scaling");
             assert_eq!(scaling.cluster, services);
-            let expected = if all { json!("all") } else { json!({ "named": ["orders", "quotes"] }) };
             assert_eq!(serde_json::to_value(scaling.services).expect("JSON"), expected);
         }
-        let shift = configured("ShiftDnsFunction", true).shift(&event).expect("a shift");
+        let shift = configured("ShiftDnsFunction", "").shift(&event).expect("a shift");
         assert_eq!(shift.target_region.expect("named").as_str(), region);
     }
 }
