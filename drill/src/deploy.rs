@@ -100,9 +100,17 @@ fn command(tools: &Tools, emulator: &Emulator, deployment: &Deployment<'_>, buck
     Ok(as_user(command, tools, emulator, run_dir))
 }
 
+/// A command under `infra/`, to be run with the local AWS as users run it with theirs.
+#[must_use]
+pub fn infra_command(tools: &Tools, emulator: &Emulator, name: &str, run_dir: &Path) -> ChildCommand {
+    let log = run_dir.join(format!("infra-{name}.log"));
+    let command = ChildCommand::new(&tools.python, tools.workspace.join("infra").join(name), log);
+    as_user(command.directory(&tools.workspace), tools, emulator, run_dir)
+}
+
 /// Lets a program work with the local AWS as its account's owner; neither the user's own AWS settings nor credentials
 /// take part.
-pub(crate) fn as_user(command: ChildCommand, tools: &Tools, emulator: &Emulator, home: &Path) -> ChildCommand {
+fn as_user(command: ChildCommand, tools: &Tools, emulator: &Emulator, home: &Path) -> ChildCommand {
     let credentials = emulator.credentials();
     command
         .own_environment()

@@ -1,4 +1,5 @@
-//! What the reference workloads need of the local AWS: their stacks, their databases and their data planes.
+//! What the reference workloads need of the local AWS: their stacks, their databases and their data planes; and that the
+//! command that deploys them can be repeated.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -8,6 +9,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use drill::aws::{Aws, AwsError, xml_text, xml_texts};
+use drill::deploy::infra_command;
 use drill::dns::control_plane;
 use drill::emulator::{LocalAws, LocalAwsOptions};
 use drill::progress::Progress;
@@ -47,6 +49,8 @@ Outputs:
 ";
 /// How long a change of a stack may take.
 const STACK_LIMIT: Duration = Duration::from_secs(30);
+/// How long a command under `infra/` may take.
+const COMMAND_LIMIT: Duration = Duration::from_mins(5);
 /// Longer than the lag of the local AWS's replication, which is 150 ms before the last commit.
 const LONGER_THAN_THE_LAG: Duration = Duration::from_millis(200);
 
@@ -194,6 +198,18 @@ async fn what_a_stack_within_a_stack_makes_is_there_for_the_services_changes_wit
     let which = json!({ "TypeName": "AWS::ApplicationAutoScaling::ScalableTarget" });
     let left = aws.json("cloudcontrolapi", STANDBY, "ListResources", &which).await.unwrap();
     assert_eq!(left["ResourceDescriptions"], json!([]));
+}
+
+/// `sam deploy` passes over an event that is not later than the last one it saw; without the last one it never ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_event_of_a_stack_is_later_than_the_one_before() {
+    let (_local, aws) = start().await;
+    assert_eq!(change(&aws, "CreateStack", PRIMARY, "1", "false").await.0, "CREATE_COMPLETE");
+    assert_eq!(change(&aws, "UpdateStack", PRIMARY, "2", "false").await.0, "UPDATE_COMPLETE");
+    let events = aws.query("cloudformation", PRIMARY, "DescribeStackEvents", &[("StackName", STACK)]).await.unwrap();
+    let times = xml_texts(&events, &["StackEvents", "member", "Timestamp"]);
+    assert!(times.len() > 5, "{events}");
+    assert!(times.is_sorted_by(|one, before| one > before), "the newest comes first: {times:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -349,4 +365,44 @@ async fn clients_that_sign_nothing_reach_each_regions_load_balancer_and_the_publ
     }
     assert_eq!(get(&local, host, "/failed-over").0, 200);
     assert_eq!(get(&local, host, "/secret").0, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_deployment_that_fails_leaves_no_stack_behind_so_that_the_same_command_deploys_it_later() {
+    let progress = Progress::silent();
+    let tools = ensure_tools(&progress).await.unwrap();
+    let run_dir = tools.new_run_dir().unwrap();
+    let options = LocalAwsOptions { run_dir: run_dir.clone(), seed: 1, wait_scale: 0.01 };
+    let local = LocalAws::start(&tools, options, &progress).await.unwrap();
+    let aws = local.emulator.aws();
+    let deploy = async |zone_id: &str| {
+        let certificate = |region| {
+            format!(
+                "CertificateArn=arn:aws:acm:{region}:{}:certificate/{}",
+                local.emulator.account_id(),
+                "11111111-2222-3333-4444-555555555555"
+            )
+        };
+        let task = progress.task("infra/deploy");
+        infra_command(&tools, &local.emulator, "deploy", &run_dir)
+            .args(["trading", PRIMARY, STANDBY, "RecordName=app.example.com"])
+            .arg(format!("HostedZoneId={zone_id}"))
+            .args([format!("primary.{}", certificate(PRIMARY)), format!("standby.{}", certificate(STANDBY))])
+            .run(COMMAND_LIMIT, &task)
+            .await
+    };
+    let refused = deploy("Z0NOTTHERE").await.unwrap_err();
+    let stack = [("StackName", "trading-dev")];
+    let gone = aws.query("cloudformation", PRIMARY, "DescribeStacks", &stack).await.unwrap_err();
+    assert!(gone.message.contains("does not exist"), "{gone}");
+    let log = std::fs::read_to_string(run_dir.join("infra-deploy.log")).unwrap();
+    assert!(log.contains("Z0NOTTHERE"), "{refused}: it says why");
+
+    let zone_id = control_plane::create_zone(&aws, "example.com").await.unwrap();
+    deploy(&zone_id).await.unwrap();
+    for region in [PRIMARY, STANDBY] {
+        let xml = aws.query("cloudformation", region, "DescribeStacks", &stack).await.unwrap();
+        let status = xml_text(&xml, &["Stacks", "member", "StackStatus"]).unwrap();
+        assert!(["CREATE_COMPLETE", "UPDATE_COMPLETE"].contains(&status.as_str()), "{region}: {status}");
+    }
 }

@@ -11,14 +11,13 @@ use super::plan::{Particulars, parameters};
 use super::site::Site;
 use super::{Doors, Reference, SUFFIX};
 use crate::aws::Aws;
-use crate::deploy::{as_user, stack_outputs};
+use crate::deploy::{infra_command, stack_outputs};
 use crate::deployed::{Deployed, Place};
 use crate::dns::{Change, Dns, Resolver, control_plane, zone};
 use crate::emulator::{LocalAws, LocalAwsOptions};
 use crate::error::{Error, Result};
 use crate::gateway::{EndpointGroup, ScalableTarget, Suspended};
 use crate::moment::Moment;
-use crate::process::ChildCommand;
 use crate::progress::Progress;
 use crate::tools::{Tools, keep_functions};
 
@@ -155,12 +154,11 @@ async fn deploy_stacks(
     let task = progress.task(format!("deploying {workload} into {primary} and {standby}"));
     let outcome = async {
         let _functions = keep_functions(tools, &task).await?;
-        let program = tools.workspace.join("infra/deploy");
-        let command = ChildCommand::new(&tools.python, program, run_dir.join("infra-deploy.log"))
+        infra_command(tools, &local.emulator, "deploy", run_dir)
             .args([workload.name(), primary, standby])
             .args(deploy_parameters(workload, local.emulator.account_id(), zone_id))
-            .directory(&tools.workspace);
-        as_user(command, tools, &local.emulator, run_dir).run(DEPLOY_LIMIT, &task).await
+            .run(DEPLOY_LIMIT, &task)
+            .await
     };
     let outcome = outcome.await;
     match &outcome {

@@ -2,14 +2,15 @@
 
 `alarms`: what an alarm says, and that its delivery is tried again. `permissions`: what IAM checks a call on.
 `simulation`: IAM's of a role's policies. `stacks`: composite alarms and the replicas of global tables in CloudFormation.
-`resources`, `records`: the types that its CloudFormation lacks. `nested`: stacks within stacks. `data_planes`: requests
-that nobody signs. `data_api`: Aurora's statements. `executions`: those that are stopped. `timeouts`: those that are
-expressions. Each replaced function has to be there.
+`resources`, `records`: the types that its CloudFormation lacks. `nested`: stacks within stacks. `events`: the times of
+stacks' events. `data_planes`: requests that nobody signs. `data_api`: Aurora's statements. `executions`: those that are
+stopped. `timeouts`: those that are expressions. Each replaced function has to be there.
 """
 
 import alarms
 import data_api
 import data_planes
+import events
 import executions
 import nested
 import permissions
@@ -23,6 +24,7 @@ CORRECTIONS = (
     alarms,
     data_api,
     data_planes,
+    events,
     executions,
     nested,
     permissions,
