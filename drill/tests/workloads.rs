@@ -368,14 +368,14 @@ async fn clients_that_sign_nothing_reach_each_regions_load_balancer_and_the_publ
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_deployment_that_fails_leaves_no_stack_behind_so_that_the_same_command_deploys_it_later() {
+async fn a_first_deployment_that_fails_can_be_repeated_and_no_later_one_swaps_the_regions_roles() {
     let progress = Progress::silent();
     let tools = ensure_tools(&progress).await.unwrap();
     let run_dir = tools.new_run_dir().unwrap();
     let options = LocalAwsOptions { run_dir: run_dir.clone(), seed: 1, wait_scale: 0.01 };
     let local = LocalAws::start(&tools, options, &progress).await.unwrap();
     let aws = local.emulator.aws();
-    let deploy = async |zone_id: &str| {
+    let deploy = async |[primary, standby]: [&str; 2], zone_id: &str| {
         let certificate = |region| {
             format!(
                 "CertificateArn=arn:aws:acm:{region}:{}:certificate/{}",
@@ -385,13 +385,13 @@ async fn a_first_deployment_that_fails_leaves_no_stack_behind_so_that_the_same_c
         };
         let task = progress.task("infra/deploy");
         infra_command(&tools, &local.emulator, "deploy", &run_dir)
-            .args(["trading", PRIMARY, STANDBY, "RecordName=app.example.com"])
+            .args(["trading", primary, standby, "RecordName=app.example.com"])
             .arg(format!("HostedZoneId={zone_id}"))
             .args([format!("primary.{}", certificate(PRIMARY)), format!("standby.{}", certificate(STANDBY))])
             .run(COMMAND_LIMIT, &task)
             .await
     };
-    let refused = deploy("Z0NOTTHERE").await.unwrap_err();
+    let refused = deploy([PRIMARY, STANDBY], "Z0NOTTHERE").await.unwrap_err();
     let stack = [("StackName", "trading-dev")];
     let gone = aws.query("cloudformation", PRIMARY, "DescribeStacks", &stack).await.unwrap_err();
     assert!(gone.message.contains("does not exist"), "{gone}");
@@ -399,10 +399,19 @@ async fn a_first_deployment_that_fails_leaves_no_stack_behind_so_that_the_same_c
     assert!(log.contains("Z0NOTTHERE"), "{refused}: it says why");
 
     let zone_id = control_plane::create_zone(&aws, "example.com").await.unwrap();
-    deploy(&zone_id).await.unwrap();
-    for region in [PRIMARY, STANDBY] {
+    deploy([PRIMARY, STANDBY], &zone_id).await.unwrap();
+    let status = async |region| {
         let xml = aws.query("cloudformation", region, "DescribeStacks", &stack).await.unwrap();
-        let status = xml_text(&xml, &["Stacks", "member", "StackStatus"]).unwrap();
-        assert!(["CREATE_COMPLETE", "UPDATE_COMPLETE"].contains(&status.as_str()), "{region}: {status}");
+        let of = |field| xml_text(&xml, &["Stacks", "member", field]).unwrap_or_default();
+        (of("StackStatus"), of("LastUpdatedTime"))
+    };
+    let deployed = [status(PRIMARY).await, status(STANDBY).await];
+    for (status, _) in &deployed {
+        assert!(["CREATE_COMPLETE", "UPDATE_COMPLETE"].contains(&status.as_str()), "{status}");
     }
+
+    deploy([STANDBY, PRIMARY], &zone_id).await.unwrap_err();
+    let log = std::fs::read_to_string(run_dir.join("infra-deploy.log")).unwrap();
+    assert!(log.contains("eu-west-1 is the standby of trading-dev and cannot become the primary"), "{log}");
+    assert_eq!([status(PRIMARY).await, status(STANDBY).await], deployed, "nothing was changed");
 }
