@@ -121,7 +121,7 @@ async fn without_aurora_the_regions_dynamodb_is_asked_for_the_workloads_table() 
     let table = || json!({ "Table": { "TableName": "transactions-prod" } });
     for (reply, answers) in [
         (Reply::json(table()), json!(true)),
-        (Reply::error("InternalServerError", "come again"), json!(false)),
+        (Reply::Error(500, "InternalServerError".to_owned(), "come again".to_owned()), json!(false)),
         (Reply::Silence, json!(false)),
         (Reply::error("AccessDeniedException", "not authorized"), Value::Null),
         (Reply::error("ResourceNotFoundException", "none"), Value::Null),
