@@ -67,6 +67,11 @@ pub fn whole_millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Milliseconds as a person reads them, to a hundredth of a second.
+pub(crate) fn seconds(millis: u64) -> String {
+    format!("{}.{:02} s", millis / 1000, millis % 1000 / 10)
+}
+
 /// Serializes a time as its whole milliseconds.
 ///
 /// # Errors

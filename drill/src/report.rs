@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::chaos::hits::{Coverage, Struck};
 use crate::chaos::schedule::Kind;
 use crate::gateway::Call;
-use crate::moment::{Moment, whole_millis};
+use crate::moment::{Moment, seconds, whole_millis};
 use crate::reference::Clients;
 use crate::stage::{Evidence, Run};
 use crate::story::Note;
@@ -478,11 +478,6 @@ fn or_none(value: Option<u64>, form: fn(u64) -> String) -> String {
 
 fn millis(millis: u64) -> String {
     format!("{millis} ms")
-}
-
-/// As a person reads it, to a hundredth of a second.
-pub(crate) fn seconds(millis: u64) -> String {
-    format!("{}.{:02} s", millis / 1000, millis % 1000 / 10)
 }
 
 #[cfg(test)]

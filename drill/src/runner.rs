@@ -13,7 +13,6 @@ use crate::scenarios::Scenario;
 use crate::stage::{Evidence, Stage};
 use crate::staging::Staging;
 use crate::tools::Tools;
-use crate::verdict;
 
 /// How long a scenario may take in all; each of its waits is bounded by itself too.
 pub const SCENARIO_LIMIT: Duration = Duration::from_mins(8);
@@ -44,7 +43,7 @@ pub async fn play(tools: &Tools, scenario: &dyn Scenario, seed: u64, progress: &
     let began = Instant::now();
     let mut stage = Stage::set_up(tools, seed, scenario.staging(), progress).await?;
     let played = play_on(&mut stage, scenario).await;
-    let evidence = or_logs(&stage, played).await?;
+    let evidence = or_logs(played, stage.save_logs(), &stage.run_dir, progress).await?;
     let checks = scenario.judge(&evidence);
     let play = Play { scenario: scenario.name(), seed, took: began.elapsed(), logs: stage.run_dir.clone() };
     let report = Report::new(play, stage.story(), RunReport::all(&evidence), checks);
@@ -63,7 +62,7 @@ pub async fn play_chaos(tools: &Tools, schedule: &Schedule, progress: &Progress)
         Ok((course, evidence_of(&stage).await?))
     };
     let played = played.await;
-    let (course, evidence) = or_logs(&stage, played).await?;
+    let (course, evidence) = or_logs(played, stage.save_logs(), &stage.run_dir, progress).await?;
     let struck = hits::struck(schedule, &course, &evidence);
     let checks = judge::judge(schedule, &course, &evidence);
     let mut story = stage.story();
@@ -90,33 +89,30 @@ pub async fn play_workload(tools: &Tools, workload: Reference, seed: u64, progre
         let runs = estate.run_reports(&course).await?;
         Ok((course, checks, runs))
     };
-    let played: Result<_> = played.await;
-    if !matches!(&played, Ok((_, checks, _)) if verdict::passed(checks)) {
-        estate.save_logs().await;
-    }
-    if played.is_err() {
-        say_where_logs_are(&estate.run_dir, progress);
-    }
-    let (course, checks, runs) = played?;
+    let played = played.await;
+    let (course, checks, runs) = or_logs(played, estate.save_logs(), &estate.run_dir, progress).await?;
     let play = Play { scenario: workload.name(), seed, took: began.elapsed(), logs: estate.run_dir.clone() };
     let clients = Clients::of(&course);
     let mut report = Report::new(play, course.story, runs, checks);
     report.clients = Some(clients);
+    if !report.passed {
+        estate.save_logs().await;
+    }
     Ok(Played { report, left: Left::Estate(Box::new(estate)) })
 }
 
 /// What somebody needs who has to find out why it got no further.
-async fn or_logs<T>(stage: &Stage, played: Result<T>) -> Result<T> {
+async fn or_logs<T>(
+    played: Result<T>,
+    save_logs: impl Future<Output = ()>,
+    run_dir: &Path,
+    progress: &Progress,
+) -> Result<T> {
     if played.is_err() {
-        stage.save_logs().await;
-        say_where_logs_are(&stage.run_dir, &stage.progress);
+        save_logs.await;
+        progress.line(format!("      logs: {}", run_dir.display()));
     }
     played
-}
-
-/// A report says it by itself.
-fn say_where_logs_are(run_dir: &Path, progress: &Progress) {
-    progress.line(format!("      logs: {}", run_dir.display()));
 }
 
 async fn finished(stage: Stage, report: Report) -> Played {

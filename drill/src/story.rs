@@ -15,7 +15,7 @@ pub struct Note {
 }
 
 /// The notes of one play.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Story {
     progress: Progress,
     notes: Vec<Note>,

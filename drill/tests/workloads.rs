@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use drill::aws::{Aws, AwsError, xml_text, xml_texts};
@@ -13,7 +14,7 @@ use drill::deploy::infra_command;
 use drill::dns::control_plane;
 use drill::emulator::{LocalAws, LocalAwsOptions};
 use drill::progress::Progress;
-use drill::tools::ensure_tools;
+use drill::tools::{Tools, ensure_tools};
 use serde_json::{Value, json};
 
 const PRIMARY: &str = "eu-central-1";
@@ -49,18 +50,26 @@ Outputs:
 ";
 /// How long a change of a stack may take.
 const STACK_LIMIT: Duration = Duration::from_secs(30);
+/// Any certificate does where no TLS is spoken.
+const CERTIFICATE: &str = "certificate/11111111-2222-3333-4444-555555555555";
 /// How long a command under `infra/` may take.
 const COMMAND_LIMIT: Duration = Duration::from_mins(5);
 /// Longer than the lag of the local AWS's replication, which is 150 ms before the last commit.
 const LONGER_THAN_THE_LAG: Duration = Duration::from_millis(200);
 
-async fn start() -> (LocalAws, Aws) {
+async fn start_alone() -> (Tools, PathBuf, LocalAws, Aws) {
     let progress = Progress::silent();
     let tools = ensure_tools(&progress).await.unwrap();
     let run_dir = tools.new_run_dir().unwrap();
-    let options = LocalAwsOptions { run_dir, seed: 1, wait_scale: 0.01 };
+    let options = LocalAwsOptions { run_dir: run_dir.clone(), seed: 1, wait_scale: 0.01 };
     let local = LocalAws::start(&tools, options, &progress).await.unwrap();
     let aws = local.emulator.aws();
+    (tools, run_dir, local, aws)
+}
+
+/// With the template of a stack within a stack.
+async fn start() -> (LocalAws, Aws) {
+    let (_tools, _run_dir, local, aws) = start_alone().await;
     create_bucket(&aws, PRIMARY, "drill-test-templates").await;
     let nested = include_bytes!("workload.yaml");
     aws.rest("s3", PRIMARY, "PUT", "/drill-test-templates/workload.yaml", "text/yaml", nested).await.unwrap();
@@ -369,21 +378,11 @@ async fn clients_that_sign_nothing_reach_each_regions_load_balancer_and_the_publ
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_deployment_that_fails_can_be_repeated_and_no_later_one_swaps_the_regions_roles() {
-    let progress = Progress::silent();
-    let tools = ensure_tools(&progress).await.unwrap();
-    let run_dir = tools.new_run_dir().unwrap();
-    let options = LocalAwsOptions { run_dir: run_dir.clone(), seed: 1, wait_scale: 0.01 };
-    let local = LocalAws::start(&tools, options, &progress).await.unwrap();
-    let aws = local.emulator.aws();
+    let (tools, run_dir, local, aws) = start_alone().await;
+    let account_id = local.emulator.account_id();
     let deploy = async |[primary, standby]: [&str; 2], zone_id: &str| {
-        let certificate = |region| {
-            format!(
-                "CertificateArn=arn:aws:acm:{region}:{}:certificate/{}",
-                local.emulator.account_id(),
-                "11111111-2222-3333-4444-555555555555"
-            )
-        };
-        let task = progress.task("infra/deploy");
+        let certificate = |region| format!("CertificateArn=arn:aws:acm:{region}:{account_id}:{CERTIFICATE}");
+        let task = Progress::silent().task("infra/deploy");
         infra_command(&tools, &local.emulator, "deploy", &run_dir)
             .args(["trading", primary, standby, "RecordName=app.example.com"])
             .arg(format!("HostedZoneId={zone_id}"))

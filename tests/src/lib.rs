@@ -19,17 +19,12 @@ use failover::env::Env;
 use failover::error::Error;
 use failover::runtime::Toolbox;
 use serde_json::json;
+pub use workloads::project_root;
 
 /// The Region the orchestrator lives in, in all tests.
 pub const DR_REGION: &str = "eu-west-1";
 /// The ledger's table in all tests.
 pub const LEDGER_TABLE: &str = "failover-state-test";
-
-/// The project's root folder.
-#[must_use]
-pub fn project_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_path_buf()
-}
 
 /// Every Rust file in a folder, and in those within it.
 ///

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Course;
-use crate::moment::whole_millis;
-use crate::report::seconds;
+use crate::moment::{seconds, whole_millis};
 
 /// What clients saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

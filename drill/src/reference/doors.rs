@@ -402,7 +402,7 @@ mod tests {
         let endpoint = Endpoint::start("us-east-1").await.unwrap();
         let doors = doors(&endpoint).await;
         drop(endpoint);
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(status(&doors, SECOND, "/health").await, Some(502));
     }
 }

@@ -340,10 +340,9 @@ fn w2_6_dns_leaves_the_primary_when_its_endpoint_dies_and_when_the_orchestrator_
 }
 
 #[test]
-fn w2_6_the_published_plan_moves_this_switch_and_heeds_its_orchestrators_alarm() {
+fn w2_6_the_published_plan_moves_this_switch() {
     let plan = std::fs::read_to_string(workloads::project_root().join("infra/plans/payments-serverless.json"));
-    let document = plan.expect("the plan");
-    let plan: Value = serde_json::from_str(&document).expect("JSON");
+    let plan: Value = serde_json::from_str(&plan.expect("the plan")).expect("JSON");
     let [primary, standby] = Role::BOTH
         .map(|role| {
             Deployment::of("payments-serverless", role).with("EnvironmentSuffix", "prod").with("PeerRegion", HOME)
@@ -357,15 +356,6 @@ fn w2_6_the_published_plan_moves_this_switch_and_heeds_its_orchestrators_alarm()
     assert_eq!(format!("/{}", traffic["key"].as_str().expect("a key")), switch["ResourcePath"]);
     let notice = switch["RequestInterval"].as_u64().zip(switch["FailureThreshold"].as_u64());
     assert_eq!(traffic["notice_seconds"].as_u64(), notice.map(|(interval, threshold)| interval * threshold));
-    let orchestrator = workloads::project_root().join("infra/orchestrator.yaml");
-    let orchestrator = Deployment::of_template(&orchestrator, STANDBY)
-        .with("EnvironmentSuffix", "prod")
-        .with("PlanName", "payments-serverless")
-        .with("PlanDocument", &document)
-        .with("GlobalTableName", primary.only("AWS::DynamoDB::GlobalTable").text("TableName"))
-        .expand()
-        .expect("it expands");
-    assert_eq!(plan["detection"]["alarm_names"], json!([orchestrator.at("RegionImpairedAlarm").text("AlarmName")]));
 }
 
 #[test]
